@@ -1,0 +1,41 @@
+# tritonzoo: what a person types. `make` alone explains.
+PYTHON ?= python3.11
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo serve test check clean
+
+help: ## Explain the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-7s %s\n", $$1, $$2}'
+
+$(STAMP): pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed and $(PYTHON) is not found; install it, or name it: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@test -x $(BIN)/python || { echo "creating $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@echo "installing tritonzoo with all that serving, converting and testing need (a few minutes, 2 GB)"
+	$(BIN)/python -m pip install --quiet --editable '.[serve,convert,dev]'
+	@touch $@
+
+setup: $(STAMP) ## Create .venv, install, pull and convert the starter models; only what is missing
+	@$(BIN)/tritonzoo pull
+	@$(BIN)/tritonzoo convert
+
+demo: setup ## Serve every pipeline, send real samples, print the answers, stop
+	@$(BIN)/tritonzoo demo
+
+serve: setup ## Serve every pipeline until Ctrl-C
+	@exec $(BIN)/tritonzoo serve
+
+test: setup ## Run every test that needs no Docker and no GPU
+	$(BIN)/python -m pytest -m "not docker and not gpu"
+
+check: $(STAMP) ## Lint, types, and the tree: configs, recipes, ensembles end to end
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/tritonzoo check
+
+clean: ## Remove .venv and every artifact that was made
+	rm -rf $(VENV) model_repository/*/1/*.onnx model_repository/*/1/tokenizer.json \
+	  model_repository/*/artifacts.lock model_repository/*/ledger.json */*/configs

@@ -1,0 +1,58 @@
+"""Pull and convert many models, doing only what is missing, and say what was done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tritonzoo.progress import console, working
+from tritonzoo.pull import is_current, pull
+from tritonzoo.repository import Model, Repository
+
+if TYPE_CHECKING:
+    from tritonzoo.convert.parity import Parity
+
+
+def pull_all(names: Sequence[str], variant: str, *, force: bool) -> None:
+    """Fetch the sources of the named models (none: all) and put their plain files in place."""
+    repository = Repository.find()
+    for model in _with_recipe(repository, names):
+        if _is_done(model, variant, force):
+            continue
+        with working(f"{model.name}: fetching {variant}"):
+            pull(repository, model, variant)
+        sources = ", ".join(str(source) for source in model.recipe.sources_of(variant))
+        console.print(f"[green]✓[/] {model.name}: {sources}", soft_wrap=True)
+
+
+def convert_all(names: Sequence[str], variant: str, *, force: bool) -> None:
+    """Export the named models (none: all that are exported), each compared with its source model."""
+    from tritonzoo.convert.artifact import convert
+
+    repository = Repository.find()
+    for model in _with_recipe(repository, names):
+        if not model.recipe.shapes or _is_done(model, variant, force):
+            continue
+        with working(f"{model.name}: exporting to ONNX and comparing with the source model"):
+            parity = convert(repository, model, variant)
+        console.print(f"[green]✓[/] {model.name}: {model.artifacts[0]}, {_summary(parity)}", soft_wrap=True)
+
+
+def _with_recipe(repository: Repository, names: Sequence[str]) -> list[Model]:
+    models = repository.closure(names) if names else tuple(repository.models.values())
+    return [model for model in models if model.has_recipe]
+
+
+def _is_done(model: Model, variant: str, force: bool) -> bool:
+    if force or not is_current(model, variant):
+        return False
+    console.print(f"[dim]✓ {model.name}: up to date ({variant})[/]")
+    return True
+
+
+def _summary(parity: Parity) -> str:
+    return "; ".join(
+        f"{output} within {error.max_abs:.1e} of the source model over {error.rows} rows, "
+        f"cosine at least {error.min_cosine:.6f}"
+        for output, error in parity.errors.items()
+    )

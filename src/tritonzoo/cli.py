@@ -1,0 +1,144 @@
+"""The command line: `tritonzoo pull convert check serve status stop infer demo`. Parsing only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from tritonzoo.errors import TritonZooError
+from tritonzoo.progress import console
+
+app = typer.Typer(
+    help="Serve whole AI pipelines, not bare models, on NVIDIA Triton.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+Names = Annotated[list[str] | None, typer.Argument(help="Models; none means all.", show_default=False)]
+Variant = Annotated[str, typer.Option(help="Which of the recipe's sources: starter or full.")]
+Force = Annotated[bool, typer.Option("--force", help="Make it again even if it is there.")]
+HttpPort = Annotated[int, typer.Option(help="Port for HTTP.")]
+GrpcPort = Annotated[int, typer.Option(help="Port for gRPC.")]
+MetricsPort = Annotated[int, typer.Option(help="Port for Prometheus metrics.")]
+
+
+@contextmanager
+def _told_plainly() -> Iterator[None]:
+    """Our own errors are a sentence and exit code 1, without a traceback; anything else is a defect."""
+    try:
+        yield
+    except TritonZooError as error:
+        console.print(f"[bold red]error[/] {error}", markup=True, soft_wrap=True)
+        raise typer.Exit(1) from None
+
+
+@app.command()
+def pull(names: Names = None, variant: Variant = "starter", force: Force = False) -> None:
+    """Fetch and verify the weights and files that the recipes name."""
+    from tritonzoo.build import pull_all
+
+    with _told_plainly():
+        pull_all(names or [], variant, force=force)
+
+
+@app.command()
+def convert(names: Names = None, variant: Variant = "starter", force: Force = False) -> None:
+    """Export models to ONNX, and keep what answers as its source model does."""
+    from tritonzoo.build import convert_all
+
+    with _told_plainly():
+        convert_all(names or [], variant, force=force)
+
+
+@app.command()
+def check() -> None:
+    """Check the whole tree, offline: configs, recipes, artifacts, ensembles end to end."""
+    from tritonzoo.check import check as examine
+    from tritonzoo.repository import Repository
+
+    with _told_plainly():
+        repository = Repository.find()
+        findings = examine(repository)
+    for finding in findings:
+        console.print(f"[red]✗[/] {finding}", soft_wrap=True)
+    if findings:
+        raise typer.Exit(1)
+    console.print(f"[green]✓[/] {len(repository.models)} models and pipelines, nothing wrong")
+
+
+@app.command()
+def serve(
+    http_port: HttpPort = 8000,
+    grpc_port: GrpcPort = 8001,
+    metrics_port: MetricsPort = 8002,
+    pipelines: Annotated[
+        str, typer.Option(help="Only these, separated by commas, with what they need; default: all.")
+    ] = "",
+    profile: Annotated[str, typer.Option(help="Where and at which precision: cpu-fp32.")] = "cpu-fp32",
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Return once it is ready; see status, stop.")
+    ] = False,
+) -> None:
+    """Serve the tree on the embedded Triton until Ctrl-C."""
+    from tritonzoo.serve import serve as run
+
+    with _told_plainly():
+        run(
+            ports=(http_port, grpc_port, metrics_port),
+            pipelines=tuple(name.strip() for name in pipelines.split(",") if name.strip()),
+            profile=profile,
+            detached=detach,
+        )
+
+
+@app.command()
+def status() -> None:
+    """Show what is being served."""
+    from tritonzoo.serve import print_status
+
+    with _told_plainly():
+        if not print_status():
+            raise typer.Exit(1)
+
+
+@app.command()
+def stop(
+    http_port: Annotated[int | None, typer.Option(help="Which server, if there are several.")] = None,
+) -> None:
+    """Answer what is in flight, then end the server."""
+    from tritonzoo.serve import stop as end
+
+    with _told_plainly():
+        end(http_port)
+
+
+@app.command()
+def infer(
+    pipeline: Annotated[str, typer.Argument(help="Which pipeline, such as ensemble_sentiment.")],
+    inputs: Annotated[list[str], typer.Argument(help="Texts, files, or - for standard input.")],
+    url: Annotated[
+        str, typer.Option(help="Where: HOST:PORT (gRPC), grpc://... or http://...")
+    ] = "localhost:8001",
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a line, numbers in full.")] = False,
+) -> None:
+    """Send inputs to a pipeline and print its answers."""
+    from tritonzoo.infer import infer as call
+
+    with _told_plainly():
+        if not call(pipeline, inputs, url=url, as_json=json):
+            raise typer.Exit(1)
+
+
+@app.command()
+def demo() -> None:
+    """Serve every pipeline, send it the samples of data_samples/, print the answers, stop."""
+    from tritonzoo.demo import demo as show
+
+    with _told_plainly():
+        if not show():
+            raise typer.Exit(1)
