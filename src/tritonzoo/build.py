@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from tritonzoo.errors import TritonZooError
 from tritonzoo.progress import console, working
 from tritonzoo.pull import is_current, pull
 from tritonzoo.repository import Model, Repository
@@ -19,7 +21,7 @@ def pull_all(names: Sequence[str], variant: str, *, force: bool) -> None:
     for model in _with_recipe(repository, names):
         if _is_done(model, variant, force):
             continue
-        with working(f"{model.name}: fetching {variant}"):
+        with _about(model), working(f"{model.name}: fetching {variant}"):
             pull(repository, model, variant)
         sources = ", ".join(str(source) for source in model.recipe.sources_of(variant))
         console.print(f"[green]✓[/] {model.name}: {sources}", soft_wrap=True)
@@ -33,9 +35,18 @@ def convert_all(names: Sequence[str], variant: str, *, force: bool) -> None:
     for model in _with_recipe(repository, names):
         if not model.recipe.shapes or _is_done(model, variant, force):
             continue
-        with working(f"{model.name}: exporting to ONNX and comparing with the source model"):
+        with _about(model), working(f"{model.name}: exporting to ONNX and comparing with the source model"):
             parity = convert(repository, model, variant)
         console.print(f"[green]✓[/] {model.name}: {model.artifacts[0]}, {_summary(parity)}", soft_wrap=True)
+
+
+@contextmanager
+def _about(model: Model) -> Iterator[None]:
+    """Say in an error which model it is about."""
+    try:
+        yield
+    except TritonZooError as error:
+        raise type(error)(f"{model.name}: {error}") from error
 
 
 def _with_recipe(repository: Repository, names: Sequence[str]) -> list[Model]:
