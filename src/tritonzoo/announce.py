@@ -1,4 +1,4 @@
-"""What `tritonzoo serve` prints when it is ready: each pipeline with a line to call it that works as it is."""
+"""What `tritonzoo serve` prints when ready: each pipeline with a line to call it that works as it is."""
 
 from __future__ import annotations
 
