@@ -13,6 +13,7 @@ from tritonzoo.recipe import Package, Recipe, Shapes, Starter, Tolerance
 
 if TYPE_CHECKING:
     import torch
+    from numpy.typing import NDArray
 
 VOCABULARY = 30_000  # ids from FIRST_WORD to here are ordinary words
 FIRST_WORD = 1_000
@@ -53,7 +54,7 @@ def load(base: Path, starter: Path) -> torch.nn.Module:
     return module.load(base, starter)
 
 
-def samples(rng: np.random.Generator) -> Iterator[dict[str, np.ndarray]]:
+def samples(rng: np.random.Generator) -> Iterator[dict[str, NDArray[np.int64]]]:
     """Batches of word ids as reviews have them: many short, few long, each row with its own length."""
     for batch, longest in ((2, 17), (1, 2), (1, 9), (8, 33), (16, 64), (4, 128), (2, 256)):
         lengths = rng.integers(2, longest + 1, size=batch)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from tritonzoo.errors import TritonZooError
 from tritonzoo.progress import console
@@ -33,7 +34,7 @@ def _told_plainly() -> Iterator[None]:
     try:
         yield
     except TritonZooError as error:
-        console.print(f"[bold red]error[/] {error}", markup=True, soft_wrap=True)
+        console.print(f"[bold red]error[/] {escape(str(error))}", soft_wrap=True)
         raise typer.Exit(1) from None
 
 
@@ -65,7 +66,7 @@ def check() -> None:
         repository = Repository.find()
         findings = examine(repository)
     for finding in findings:
-        console.print(f"[red]✗[/] {finding}", soft_wrap=True)
+        console.print(f"[red]✗[/] {escape(str(finding))}", soft_wrap=True)
     if findings:
         raise typer.Exit(1)
     console.print(f"[green]✓[/] {len(repository.models)} models and pipelines, nothing wrong")
@@ -92,7 +93,7 @@ def serve(
             ports=(http_port, grpc_port, metrics_port),
             pipelines=tuple(name.strip() for name in pipelines.split(",") if name.strip()),
             profile=profile,
-            detached=detach,
+            is_detached=detach,
         )
 
 

@@ -5,7 +5,16 @@
     ├── RecipeError          a recipe.py says something that cannot be
     ├── SourceError          weights cannot be had, or are not the ones that the recipe pins
     ├── ConversionError      an artifact could not be made
-    └── ParityError          an artifact was made, but its answers differ from the source model's
+    ├── ParityError          an artifact was made, but its answers differ from the source model's
+    ├── CallError            a call to a server got no answer, or an error for an answer
+    │   ├── InvalidInputError    the input is wrong: the caller's mistake
+    │   ├── NotFoundError        the server has no pipeline or model of that name
+    │   ├── ForbiddenError       the call needs a key, or another one
+    │   ├── UnavailableError     no server answers there, or it is too busy or stopping: a later try may do
+    │   ├── TimedOutError        no answer within the time allowed
+    │   └── ServerFaultError     the server failed: not the caller's mistake
+    └── ServerError          the embedded server cannot be started, reached or stopped
+        └── PreflightError   it was not even tried, because it could not have worked
 
 Each says where, what, and how to mend it.
 """
@@ -35,3 +44,50 @@ class ConversionError(TritonZooError):
 
 class ParityError(ConversionError):
     """An artifact was made, but its answers differ from the source model's by more than its tolerance."""
+
+
+class CallError(TritonZooError):
+    """A call to a server got no answer, or an error for an answer.
+
+    `sentence` is the server's own; `row` says which input of several it is about, None for a single one.
+    """
+
+    def __init__(self, sentence: str, row: int | None = None) -> None:
+        super().__init__(sentence, row)
+        self.sentence = sentence
+        self.row = row
+
+    def __str__(self) -> str:
+        return self.sentence if self.row is None else f"input {self.row}: {self.sentence}"
+
+
+class InvalidInputError(CallError, ValueError):
+    """The input is wrong; the server said so, or it was seen before anything was sent."""
+
+
+class NotFoundError(CallError, LookupError):
+    """The server has no pipeline or model of that name."""
+
+
+class ForbiddenError(CallError):
+    """The call needs a key, or another one than was given."""
+
+
+class UnavailableError(CallError, ConnectionError):
+    """No server answers there, or it is too busy or stopping; a later try may be answered."""
+
+
+class TimedOutError(CallError, TimeoutError):
+    """No answer came within the time allowed."""
+
+
+class ServerFaultError(CallError):
+    """The server failed on a request that may well be right; its log knows more."""
+
+
+class ServerError(TritonZooError):
+    """The embedded server could not be started, reached or stopped, or a model in it could not be loaded."""
+
+
+class PreflightError(ServerError):
+    """The server was not started, because it could not have worked; nothing was touched."""

@@ -8,7 +8,6 @@ Folders are found, never registered, and a folder's name is the model's name.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -22,6 +21,7 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
 from tritonzoo.errors import RecipeError, RepositoryError
+from tritonzoo.module_file import load_module
 from tritonzoo.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -81,12 +81,10 @@ class Model:
     def recipe_module(self) -> ModuleType:
         """The folder's `recipe.py`, imported: `recipe`, and for an exported model `load` and `samples`."""
         path = self.folder / "recipe.py"
-        module_spec = importlib.util.spec_from_file_location(f"tritonzoo_recipe_{self.name}", path)
-        if module_spec is None or module_spec.loader is None or not path.is_file():
-            raise RecipeError(f"{path}: not found; a model with artifacts needs a recipe.py")
-        module = importlib.util.module_from_spec(module_spec)
         try:
-            module_spec.loader.exec_module(module)
+            module = load_module(path)
+        except FileNotFoundError:
+            raise RecipeError(f"{path}: not found; a model with artifacts needs a recipe.py") from None
         except Exception as error:
             raise RecipeError(f"in {self.name}/recipe.py: {type(error).__name__}: {error}") from error
         if not isinstance(getattr(module, "recipe", None), Recipe):

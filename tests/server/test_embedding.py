@@ -43,7 +43,7 @@ def company(url: str, clients: int, seed: int) -> Iterator[None]:
     done = threading.Event()
 
     def send(index: int) -> None:
-        texts = mixed(40, longest_words=120, seed=seed + index)
+        texts = mixed(40, longest_words=60, seed=seed + index)
         with Client(url) as client:
             while not done.is_set():
                 for text in texts:
@@ -86,9 +86,9 @@ def test_embeddings_are_those_of_sentence_transformers(alone: np.ndarray, refere
 
 def test_company_does_not_change_an_answer(triton, alone: np.ndarray) -> None:
     with company(triton.grpc_url, clients=64, seed=1), Client(triton.grpc_url, timeout_s=120) as client:
-        crowded = np.concatenate([client.embed([text]) for text in TEXTS[::4]])
+        crowded = np.concatenate([client.embed([text]) for text in TEXTS[::10]])
 
-    assert np.abs(crowded - alone[::4]).max() <= 1e-5
+    assert np.abs(crowded - alone[::10]).max() <= 1e-5
 
 
 def test_one_call_with_many_texts_gives_the_same_as_many_calls(triton, alone: np.ndarray) -> None:

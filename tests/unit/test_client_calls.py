@@ -1,27 +1,18 @@
-"""Both clients over a server that is a dictionary of functions."""
+"""What the client asks and answers, over a server that is a dictionary of functions."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import threading
 import warnings
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from tests.unit.client_pipelines import EMBEDDING, SENTIMENT, fake, vector
-from tritonzoo import AsyncClient, Client
+from tritonzoo import Client
 from tritonzoo.client import FakeTransport, Letter, Pipeline, Sentiment, Tensor, TextTruncated
 from tritonzoo.client import rows as rows_module
-from tritonzoo.errors import (
-    InvalidInputError,
-    NotFoundError,
-    ServerFaultError,
-    TimedOutError,
-    UnavailableError,
-)
+from tritonzoo.errors import InvalidInputError, NotFoundError, ServerFaultError
 
 
 def test_many_texts_go_in_batches_of_the_servers_size_and_come_back_in_order():
@@ -31,6 +22,14 @@ def test_many_texts_go_in_batches_of_the_servers_size_and_come_back_in_order():
     assert vectors.dtype == np.float32
     assert vectors.tolist() == [vector(text.encode()) for text in texts]
     assert sorted(len(inputs["text"]) for _, inputs in transport.requests) == [2, 4, 4]
+
+
+def test_large_pictures_travel_in_small_company():
+    transport = fake()
+    pictures = [b"PNG" + bytes([97 + i]) + b"\0" * (3 * 2**20 if i == 1 else 2**20) for i in range(4)]
+    letters = Client(transport=transport).handwriting(pictures)
+    assert [letter.label for letter in letters] == ["a", "b", "c", "d"]
+    assert sorted(len(inputs["image"]) for _, inputs in transport.requests) == [1, 1, 2]
 
 
 def test_one_text_gives_one_row_and_no_texts_give_none_of_the_right_width():
@@ -134,6 +133,9 @@ def test_an_unknown_pipeline_is_told_with_those_there_are_and_the_one_that_may_b
         Client(transport=fake()).infer("ensemble_sentimnet", {"text": "a"})
     assert "did you mean 'ensemble_sentiment'?" in str(error.value)
     assert "pipelines ensemble_embedding, ensemble_sentiment, ensemble_handwriting" in str(error.value)
+    with pytest.raises(NotFoundError) as error:
+        Client(transport=fake()).describe("ensemble_vad")
+    assert "did you mean" not in str(error.value)
 
 
 @pytest.mark.parametrize("rows", [1, 3])
@@ -163,123 +165,6 @@ def test_a_server_that_comes_back_with_another_batch_size_is_asked_anew():
     transport.requests.clear()
     client.embed(["a", "bb", "ccc"])
     assert [len(inputs["text"]) for _, inputs in transport.requests] == [1, 1, 1]
-
-
-class SlowTransport(FakeTransport):
-    """Counts the requests that are under way at once."""
-
-    under_way = 0
-    most = 0
-
-    async def infer(self, name, inputs, parameters):
-        self.under_way += 1
-        self.most = max(self.most, self.under_way)
-        await asyncio.sleep(0.01)
-        self.under_way -= 1
-        return await super().infer(name, inputs, parameters)
-
-
-def test_batches_are_under_way_together_up_to_the_bound():
-    transport = SlowTransport(fake().pipelines)
-    Client(transport=transport, in_flight=3).embed(["a"] * 40)
-    assert transport.most == 3
-
-
-def test_what_is_under_way_is_given_up_when_a_text_is_refused():
-    transport = SlowTransport(fake().pipelines)
-    with pytest.raises(InvalidInputError):
-        Client(transport=transport, in_flight=2).embed([""] + ["a"] * 400)
-    assert len(transport.requests) < 10
-
-
-def test_a_client_is_shared_by_threads():
-    transport = SlowTransport(fake().pipelines)
-    client = Client(transport=transport)
-    with ThreadPoolExecutor(16) as pool:
-        vectors = list(pool.map(lambda i: client.embed("x" * (i % 19 + 1))[0, 0], range(100)))
-    assert vectors == [i % 19 + 1 for i in range(100)]
-    assert transport.most > 1
-
-
-async def test_the_async_client_answers_many_calls_at_once():
-    transport = SlowTransport(fake().pipelines)
-    async with AsyncClient(transport=transport) as client:
-        answers = await asyncio.gather(*(client.sentiment("good" * (i % 2) + "x") for i in range(50)))
-        assert [answer.label for answer in answers] == ["negative", "positive"] * 25
-        assert transport.most == 50
-        assert (await client.handwriting([b"PNGa"]))[0].label == "a"
-        assert (await client.infer("double", {"x": [1.0]}))["y"].tolist() == [2.0]
-        assert "ensemble_embedding" in await client.pipelines()
-        assert (await client.describe("double")).max_batch_size == 0
-        with pytest.warns(TextTruncated) as caught:
-            await client.embed("x" * 30)
-        assert caught[0].filename == __file__
-
-
-class WakingTransport(FakeTransport):
-    """Not there, then not ready, then ready."""
-
-    asked = 0
-
-    async def ready(self):
-        self.asked += 1
-        if self.asked == 1:
-            raise UnavailableError("no server answers")
-        return self.asked > 2
-
-
-def test_waiting_for_a_server_ends_when_it_is_ready():
-    transport = WakingTransport({})
-    Client(transport=transport).wait_ready(5)
-    assert transport.asked == 3
-
-
-def test_waiting_for_a_server_that_never_comes_says_why_it_did_not():
-    transport = WakingTransport({})
-    transport.asked = -1000
-    with pytest.raises(TimedOutError, match=r"not ready within 0\.2 s: it says that it is not ready"):
-        Client(transport=transport).wait_ready(0.2)
-
-
-def test_a_client_made_before_a_fork_says_so_in_the_child_and_a_new_one_works():
-    client = Client(transport=fake())
-    client.embed("a")
-    reader, writer = os.pipe()
-    with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", DeprecationWarning
-        )  # 3.12 warns of forking with threads, as meant here
-        child = os.fork()
-    if child == 0:
-        try:
-            client.embed("a")
-        except RuntimeError as error:
-            told = "before the process forked" in str(error)
-            works = Client(transport=fake()).embed("a").shape == (1, 2)
-            os.write(writer, b"ok" if told and works else b"no")
-        finally:
-            os._exit(0)
-    os.close(writer)
-    os.waitpid(child, 0)
-    assert os.read(reader, 2) == b"ok"
-    os.close(reader)
-
-
-def test_a_client_that_is_let_go_of_closes_its_connections():
-    closed = threading.Event()
-
-    class Closing(FakeTransport):
-        async def close(self):
-            closed.set()
-
-    client = Client(transport=Closing({}))
-    del client
-    assert closed.wait(2)
-
-
-def test_a_time_out_must_be_a_time():
-    with pytest.raises(ValueError, match="timeout_s is 0"):
-        Client(timeout_s=0)
 
 
 def test_rows_of_an_unbatched_pipeline_are_requests_of_their_own():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -155,8 +156,6 @@ def test_an_unknown_pipeline_is_told_with_those_there_are():
 
 
 def test_bytes_that_are_no_text_and_numbers_that_json_lacks_are_still_json():
-    import numpy as np
-
     pipeline = Pipeline("ensemble_x", (Tensor("text", "BYTES", (1,)),), (), max_batch_size=0)
     outputs = {
         "sound": np.array([b"\xff\x00"], object),

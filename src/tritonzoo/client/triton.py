@@ -1,0 +1,145 @@
+"""A Triton server, reached by tritonclient over gRPC or HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from tritonclient.utils import InferenceServerException, np_to_triton_dtype
+
+from tritonzoo.client.description import Pipeline
+from tritonzoo.client.endpoint import Endpoint
+from tritonzoo.client.failures import call_error
+from tritonzoo.client.transport import Array, ParameterValue
+
+MAX_HTTP_CONNECTIONS = 100
+RECONNECT_MS = (100, 1000)  # first and longest pause; gRPC's own grows to two minutes, long after a restart
+
+
+class TritonTransport:
+    """Connects at the first call and stays connected; belongs to the event loop of that call."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        timeout_s: float,
+        headers: Mapping[str, str] | None = None,
+        ca_file: Path | None = None,
+    ) -> None:
+        self.endpoint = endpoint
+        self.timeout_s = timeout_s
+        self._headers = {name.lower(): value for name, value in (headers or {}).items()}  # as gRPC demands
+        self._ca_file = ca_file
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._client: Any = None
+        self._closed = False
+        # Both imports take tenths of a second, which would stop the event loop at the first call.
+        self._library: Any = import_module(f"tritonclient.{endpoint.protocol}")
+        self._aio: Any = import_module(f"tritonclient.{endpoint.protocol}.aio")
+        self._lost: tuple[type[Exception], ...] = ()  # a kept connection turned out to be gone
+        self._failures: tuple[type[Exception], ...] = (InferenceServerException,)
+        if endpoint.protocol == "http":
+            self._lost = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
+            self._failures = (InferenceServerException, aiohttp.ClientError, asyncio.TimeoutError, OSError)
+
+    async def ready(self) -> bool:
+        return bool(await self._call("is_server_ready"))
+
+    async def names(self) -> list[str]:
+        # Statistics, because the repository index is locked on a server that `tritonzoo serve` started.
+        statistics = await self._call("get_inference_statistics", **self._json())
+        return sorted({model["name"] for model in statistics.get("model_stats", ())})
+
+    async def describe(self, name: str) -> Pipeline:
+        config = await self._call("get_model_config", name, **self._json())
+        return Pipeline.from_config(config.get("config", config))
+
+    async def infer(
+        self, name: str, inputs: Mapping[str, Array], parameters: Mapping[str, ParameterValue]
+    ) -> dict[str, Array]:
+        self._connect()
+        tensors = [self._tensor(key, array) for key, array in inputs.items()]
+        result = await self._call("infer", name, tensors, parameters=dict(parameters) or None)
+        response = result.get_response()
+        outputs = response.outputs if self.endpoint.protocol == "grpc" else response.get("outputs", ())
+        names = [output.name if self.endpoint.protocol == "grpc" else output["name"] for output in outputs]
+        return {key: result.as_numpy(key) for key in names}
+
+    async def close(self) -> None:
+        self._closed = True
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    def _tensor(self, name: str, array: Array) -> Any:
+        tensor = self._library.InferInput(name, list(array.shape), np_to_triton_dtype(array.dtype))
+        tensor.set_data_from_numpy(array)
+        return tensor
+
+    def _json(self) -> dict[str, bool]:
+        return {"as_json": True} if self.endpoint.protocol == "grpc" else {}
+
+    async def _call(self, method: str, *arguments: Any, **options: Any) -> Any:
+        """Call tritonclient, once more where the server had closed a kept connection meanwhile."""
+        self._connect()
+        if self.endpoint.protocol == "grpc":
+            options["client_timeout"] = self.timeout_s
+        if self._headers:
+            options["headers"] = dict(self._headers)  # a copy: tritonclient adds its own to it
+        call: Callable[..., Awaitable[Any]] = getattr(self._client, method)
+        try:
+            try:
+                return await call(*arguments, **options)
+            except self._lost:
+                return await call(*arguments, **options)
+        except self._failures as error:
+            raise call_error(error, self.endpoint, self.timeout_s) from None
+
+    def _connect(self) -> None:
+        if self._closed:
+            raise RuntimeError("this client was closed; make a new one")
+        loop = asyncio.get_running_loop()
+        if self._client is None:
+            self._loop = loop
+            if self.endpoint.protocol == "grpc":
+                self._connect_grpc()
+            else:
+                self._connect_http()
+        elif self._loop is not loop:
+            raise RuntimeError(
+                "this AsyncClient is connected in another event loop; make one in each loop, or use Client"
+            )
+
+    def _connect_grpc(self) -> None:
+        first_ms, longest_ms = RECONNECT_MS
+        options = [
+            ("grpc.max_send_message_length", -1),
+            ("grpc.max_receive_message_length", -1),
+            ("grpc.initial_reconnect_backoff_ms", first_ms),
+            ("grpc.min_reconnect_backoff_ms", longest_ms),
+            ("grpc.max_reconnect_backoff_ms", longest_ms),
+        ]
+        if self.endpoint.is_loopback:
+            options.append(("grpc.enable_http_proxy", 0))  # no proxy knows this machine's own ports
+        self._client = self._aio.InferenceServerClient(
+            self.endpoint.address,
+            ssl=self.endpoint.secure,
+            root_certificates=self._ca_file,
+            channel_args=options,
+        )
+
+    def _connect_http(self) -> None:
+        context = ssl.create_default_context(cafile=self._ca_file) if self.endpoint.secure else None
+        self._client = self._aio.InferenceServerClient(
+            self.endpoint.address,
+            conn_limit=MAX_HTTP_CONNECTIONS,
+            conn_timeout=self.timeout_s,
+            ssl=self.endpoint.secure,
+            ssl_context=context if context is not None else True,
+        )

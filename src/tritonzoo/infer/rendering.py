@@ -1,0 +1,116 @@
+"""An answer for a person (a table) and for a program (a JSON object)."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from tritonzoo.client.transport import Array
+from tritonzoo.errors import CallError
+
+SHOWN_NUMBERS = 4  # of a long array in the table; --json has all
+SHOWN_CHARACTERS = 60  # of a text that was sent
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one request."""
+
+    shown: str  # the input: a path, a text, or - for standard input
+    outputs: dict[str, Array] = field(default_factory=dict)  # without the batch axis
+    latency_ms: float | None = None
+    error: CallError | None = None
+
+
+def json_line(outcome: Outcome) -> str:
+    """Return one JSON object: input, and outputs with latency_ms, or error with its kind.
+
+    A tensor of one element is a scalar, as at Triton's generate endpoint; bytes that are not UTF-8 become
+    {"base64": ...}; numbers that JSON does not have become null.
+    """
+    answer: dict[str, Any] = {"input": outcome.shown}
+    if outcome.error is None:
+        answer["outputs"] = {name: _plain(array) for name, array in outcome.outputs.items()}
+        answer["latency_ms"] = outcome.latency_ms
+    else:
+        answer["error"] = outcome.error.sentence
+        answer["kind"] = type(outcome.error).__name__
+    return json.dumps(answer, ensure_ascii=False, allow_nan=False)
+
+
+def print_table(outcomes: Sequence[Outcome], title: str, console: Console) -> None:
+    """Print inputs, answers and latencies as a table, and below it why any request failed."""
+    names = list(dict.fromkeys(name for outcome in outcomes for name in outcome.outputs))
+    table = Table(title=title, title_justify="left")
+    table.add_column("input", overflow="fold")
+    for name in names:
+        table.add_column(name, overflow="fold")
+    table.add_column("ms", justify="right")
+    for outcome in outcomes:
+        if outcome.error is None:
+            cells = [_short(outcome.outputs[name]) if name in outcome.outputs else "" for name in names]
+            table.add_row(_clipped(outcome.shown), *map(escape, cells), f"{outcome.latency_ms:.1f}")
+        else:
+            table.add_row(_clipped(outcome.shown), *[""] * len(names), "[red]failed[/]")
+    console.print(table)
+    for outcome in outcomes:
+        if outcome.error is not None:
+            console.print(
+                f"[red]✗[/] {_clipped(outcome.shown)}: {escape(str(outcome.error))}", soft_wrap=True
+            )
+
+
+def _plain(array: Array) -> Any:
+    """Return the array as JSON has it: nested lists, or a scalar where there is one element."""
+    if array.size == 1:
+        return _scalar(array.reshape(-1)[0])
+    if array.ndim == 1:
+        return [_scalar(item) for item in array]
+    return [_plain_list(row) for row in array]
+
+
+def _plain_list(array: Array) -> Any:
+    return [_plain_list(row) if array.ndim > 1 else _scalar(row) for row in array]
+
+
+def _scalar(item: Any) -> Any:
+    if isinstance(item, bytes):
+        try:
+            return item.decode()
+        except UnicodeDecodeError:
+            return {"base64": base64.b64encode(item).decode()}
+    if item.dtype.kind == "f":
+        number = float(
+            str(item)
+        )  # the shortest digits that give this float32 back: 0.9, not 0.8999999761581421
+        return number if math.isfinite(number) else None
+    return item.item()
+
+
+def _short(array: Array) -> str:
+    flat = [_scalar(item) for item in array.reshape(-1)[: SHOWN_NUMBERS + 1]]
+    shown = [f"{item:.4g}" if isinstance(item, float) else _word(item) for item in flat]
+    if array.size == 1:
+        return shown[0]
+    if array.size <= SHOWN_NUMBERS:
+        return ", ".join(shown)
+    return f"{', '.join(shown[:SHOWN_NUMBERS])}, ... ({' x '.join(map(str, array.shape))})"
+
+
+def _word(item: Any) -> str:
+    if isinstance(item, dict):
+        return f"{len(base64.b64decode(item['base64']))} bytes"
+    return str(item)
+
+
+def _clipped(text: str) -> str:
+    line = " ".join(text.split())
+    return escape(line if len(line) <= SHOWN_CHARACTERS else f"{line[:SHOWN_CHARACTERS]}...")
