@@ -21,7 +21,7 @@ recipe = Recipe(
     license="Apache-2.0",
     shapes={"pixels": Shapes(min=(1, SIDE, SIDE, 3), opt=(8, SIDE, SIDE, 3), max=(32, SIDE, SIDE, 3))},
     tolerance={
-        "onnx": Tolerance(atol=1e-4, why="the same float32 arithmetic in another order, after softmax")
+        "fp32": Tolerance(atol=1e-4, why="the same float32 arithmetic in another order, after softmax")
     },
 )
 

@@ -29,7 +29,7 @@ recipe = Recipe(
         name: Shapes(min=(1, 2), opt=(16, 32), max=(128, 256)) for name in ("input_ids", "attention_mask")
     },
     tolerance={
-        "onnx": Tolerance(atol=1e-5, cosine=0.99999, why="the same float32 arithmetic in another order")
+        "fp32": Tolerance(atol=1e-5, cosine=0.99999, why="the same float32 arithmetic in another order")
     },
 )
 samples = token_batches

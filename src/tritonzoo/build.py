@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tritonzoo.errors import TritonZooError
-from tritonzoo.progress import console, working
-from tritonzoo.pull import is_current, pull
+from tritonzoo.progress import console, steps, working
+from tritonzoo.pull import is_current, is_proved, pull
 from tritonzoo.repository import Model, Repository
 
 if TYPE_CHECKING:
-    from tritonzoo.convert.parity import Parity
+    from tritonzoo.ledger import Entry
 
 
 def pull_all(names: Sequence[str], variant: str, *, force: bool) -> None:
@@ -27,17 +27,22 @@ def pull_all(names: Sequence[str], variant: str, *, force: bool) -> None:
         console.print(f"[green]✓[/] {model.name}: {sources}", soft_wrap=True)
 
 
-def convert_all(names: Sequence[str], variant: str, *, force: bool) -> None:
+def convert_all(names: Sequence[str], variant: str, precisions: Sequence[str], *, force: bool) -> None:
     """Export the named models (none: all that are exported), each compared with its source model."""
-    from tritonzoo.convert.artifact import convert
-
     repository = Repository.find()
     for model in _with_recipe(repository, names):
-        if not model.recipe.shapes or _is_done(model, variant, force):
+        missing = [name for name in precisions if force or not is_proved(model, variant, name)]
+        if not model.recipe.shapes:
             continue
-        with _about(model), working(f"{model.name}: exporting to ONNX and comparing with the source model"):
-            parity = convert(repository, model, variant)
-        console.print(f"[green]✓[/] {model.name}: {model.artifacts[0]}, {_summary(parity)}", soft_wrap=True)
+        if not missing:
+            console.print(f"[dim]✓ {model.name}: up to date ({variant}, {', '.join(precisions)})[/]")
+            continue
+        with _about(model), steps(model.name) as on_step:
+            from tritonzoo.convert.artifact import convert
+
+            entries = convert(repository, model, variant, missing, on_step)
+        for artifact, entry in entries.items():
+            console.print(f"[green]✓[/] {model.name}: {artifact}, {_summary(entry)}", soft_wrap=True)
 
 
 @contextmanager
@@ -61,9 +66,10 @@ def _is_done(model: Model, variant: str, force: bool) -> bool:
     return True
 
 
-def _summary(parity: Parity) -> str:
-    return "; ".join(
+def _summary(entry: Entry) -> str:
+    errors = "; ".join(
         f"{output} within {error.max_abs:.1e} of the source model over {error.rows} rows, "
         f"cosine at least {error.min_cosine:.6f}"
-        for output, error in parity.errors.items()
+        for output, error in entry.errors.items()
     )
+    return f"{errors}{f', {len(entry.left_out)} layers left out' if entry.left_out else ''}"

@@ -94,15 +94,13 @@ def _artifacts(repository: Repository, model: Model) -> Iterator[Finding]:
     if not model.has_recipe or model.missing_artifacts():
         return
     lock, proofs = Lock.read(model.lock_path), ledger.read(model.ledger_path)
-    for name in model.artifacts:
-        path = model.version_folder / name
-        digest = sha256_of(path)
-        if digest != lock.files[path.relative_to(model.folder).as_posix()].sha256:
-            yield Finding(
-                path, f"is not what was locked; make it again: tritonzoo convert {model.name} --force"
-            )
-        elif model.recipe.shapes and (name not in proofs or proofs[name].sha256 != digest):
-            yield Finding(path, f"was never compared with its source: tritonzoo convert {model.name} --force")
+    for path in model.present_artifacts:
+        digest, locked = sha256_of(path), lock.files.get(path.relative_to(model.folder).as_posix())
+        remedy = f"make it again: tritonzoo convert {model.name} --force"
+        if locked is None or digest != locked.sha256:
+            yield Finding(path, f"is not what was locked; {remedy}")
+        elif model.recipe.shapes and (path.name not in proofs or proofs[path.name].sha256 != digest):
+            yield Finding(path, f"was never compared with its source; {remedy}")
 
 
 def _ensemble(repository: Repository, model: Model) -> Iterator[Finding]:

@@ -38,6 +38,11 @@ def _told_plainly() -> Iterator[None]:
         raise typer.Exit(1) from None
 
 
+def _listed(text: str) -> tuple[str, ...]:
+    """The parts of a list separated by commas."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
 @app.command()
 def pull(names: Names = None, variant: Variant = "starter", force: Force = False) -> None:
     """Fetch and verify the weights and files that the recipes name."""
@@ -48,12 +53,17 @@ def pull(names: Names = None, variant: Variant = "starter", force: Force = False
 
 
 @app.command()
-def convert(names: Names = None, variant: Variant = "starter", force: Force = False) -> None:
+def convert(
+    names: Names = None,
+    variant: Variant = "starter",
+    precision: Annotated[str, typer.Option(help="fp32, fp16, int8, separated by commas.")] = "fp32",
+    force: Force = False,
+) -> None:
     """Export models to ONNX, and keep what answers as its source model does."""
     from tritonzoo.build import convert_all
 
     with _told_plainly():
-        convert_all(names or [], variant, force=force)
+        convert_all(names or [], variant, _listed(precision), force=force)
 
 
 @app.command()
@@ -91,7 +101,7 @@ def serve(
     with _told_plainly():
         run(
             ports=(http_port, grpc_port, metrics_port),
-            pipelines=tuple(name.strip() for name in pipelines.split(",") if name.strip()),
+            pipelines=_listed(pipelines),
             profile=profile,
             is_detached=detach,
         )

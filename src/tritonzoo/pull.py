@@ -6,9 +6,10 @@ import os
 import shutil
 from pathlib import Path
 
+from tritonzoo import ledger
 from tritonzoo.errors import SourceError
 from tritonzoo.lock import Lock, locked_file, sha256_of
-from tritonzoo.repository import Model, Repository
+from tritonzoo.repository import VERSION, Model, Repository, onnx_name
 from tritonzoo.sources import fetch
 
 
@@ -41,6 +42,20 @@ def is_current(model: Model, variant: str) -> bool:
     )
 
 
+def is_proved(model: Model, variant: str, precision: str) -> bool:
+    """Whether one precision's artifact is there, of this variant and recipe, with a proof of its bytes."""
+    name = onnx_name(precision)
+    locked = Lock.read(model.lock_path).files.get(f"{VERSION}/{name}")
+    entry = ledger.read(model.ledger_path).get(name)
+    return (
+        is_current(model, variant)
+        and locked is not None
+        and entry is not None
+        and entry.sha256 == locked.sha256
+        and (model.version_folder / name).is_file()
+    )
+
+
 def place(source: Path, target: Path) -> None:
     """Copy `source` to `target` in one step: `target` is the old file or the whole new one, never a part."""
     staged = target.with_name(f".{target.name}.{os.getpid()}.partial")
@@ -53,10 +68,11 @@ def place(source: Path, target: Path) -> None:
 
 def lock_artifacts(model: Model, variant: str) -> None:
     """Record what the version folder holds now."""
-    files = [model.version_folder / name for name in model.artifacts]
     Lock(
         variant=variant,
         sources=tuple(str(source) for source in model.recipe.sources_of(variant)),
         recipe_sha256=sha256_of(model.folder / "recipe.py"),
-        files={path.relative_to(model.folder).as_posix(): locked_file(path) for path in files},
+        files={
+            path.relative_to(model.folder).as_posix(): locked_file(path) for path in model.present_artifacts
+        },
     ).write(model.lock_path)

@@ -8,7 +8,10 @@ Python that imports without torch:
                  "full": Hub("org/repo", revision="<commit>", sha256={"model.safetensors": "..."})},
         license="Apache-2.0",
         shapes={"input_ids": Shapes(min=(1, 4), opt=(8, 32), max=(64, 256))},
-        tolerance={"onnx": Tolerance(atol=1e-5, why="the same float32 arithmetic in another order")},
+        tolerance={
+            "fp32": Tolerance(atol=1e-5, why="the same float32 arithmetic in another order"),
+            "int8": Tolerance(mean_cosine=0.99, why="neighbours in a search stay neighbours"),
+        },
     )
 
     def load(weights: Path) -> "torch.nn.Module": ...         # eval mode; torch is imported in here
@@ -19,6 +22,7 @@ A model that only needs files put in place (a tokenizer) declares `files` and ne
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -32,6 +36,9 @@ if TYPE_CHECKING:
 
     Sample = Mapping[str, npt.NDArray[Any]]
     Samples = Callable[[np.random.Generator], Iterator[Sample]]
+
+PRECISIONS = ("fp32", "fp16", "int8")
+QUANTIZATIONS = ("dynamic", "minmax", "entropy", "percentile")
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -134,18 +141,22 @@ class Tolerance:
     """How far an artifact's answers may be from the source model's, and why that is acceptable.
 
     `atol` bounds the largest absolute difference over every output; `cosine` is the least cosine similarity
-    of any row.
+    of any row, `mean_cosine` that of all rows on average.
     """
 
-    atol: float
     why: str
+    atol: float = math.inf
     cosine: float = -1.0
+    mean_cosine: float = -1.0
 
     def __post_init__(self) -> None:
-        if self.atol < 0 or not -1.0 <= self.cosine <= 1.0:
+        if self.atol < 0 or not all(-1.0 <= bound <= 1.0 for bound in (self.cosine, self.mean_cosine)):
             raise RecipeError(
-                f"Tolerance: atol must be >= 0 and cosine in [-1, 1]; got {self.atol}, {self.cosine}"
+                f"Tolerance: atol must be >= 0 and cosines in [-1, 1]; got {self.atol}, {self.cosine} and "
+                f"{self.mean_cosine}"
             )
+        if self.atol == math.inf and self.cosine == self.mean_cosine == -1.0:
+            raise RecipeError("Tolerance: bounds nothing; give atol, cosine or mean_cosine")
         if not self.why.strip():
             raise RecipeError("Tolerance: say why this difference is acceptable (`why=`)")
 
@@ -157,7 +168,8 @@ class Recipe:
     sources: Mapping[str, Source | tuple[Source, ...]]  # variant ("starter", "full") -> where its weights are
     license: str  # SPDX identifier of the weights
     shapes: Mapping[str, Shapes] = field(default_factory=dict)  # input -> extents
-    tolerance: Mapping[str, Tolerance] = field(default_factory=dict)  # format ("onnx") -> bound
+    tolerance: Mapping[str, Tolerance] = field(default_factory=dict)  # precision -> bound; these are made
+    quantization: str = "dynamic"  # how int8 is made: dynamic, or static by minmax, entropy or percentile
     opset: int = 17  # read by ONNX Runtime 1.14 and later and by TensorRT 8.6 and later
     files: Mapping[str, str] = field(default_factory=dict)  # file in the version folder -> file of the source
 
@@ -168,8 +180,16 @@ class Recipe:
             raise RecipeError(
                 "Recipe: give either `shapes` (the model is exported) or `files` (files are put in place)"
             )
-        if self.shapes and "onnx" not in self.tolerance:
-            raise RecipeError("Recipe: an exported model needs tolerance={'onnx': Tolerance(...)}")
+        if self.shapes and "fp32" not in self.tolerance:
+            raise RecipeError("Recipe: an exported model needs tolerance={'fp32': Tolerance(...)}")
+        for what, given, known in (
+            ("tolerance is given for", set(self.tolerance), PRECISIONS),
+            ("quantization is", {self.quantization}, QUANTIZATIONS),
+        ):
+            if not given <= set(known):
+                raise RecipeError(
+                    f"Recipe: {what} {', '.join(sorted(given - set(known)))}; known: {', '.join(known)}"
+                )
 
     def sources_of(self, variant: str) -> tuple[Source, ...]:
         """The sources of one variant, in the order in which `load` receives their paths."""

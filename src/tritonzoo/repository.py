@@ -103,7 +103,16 @@ class Model:
             return ()
         if self.recipe.files:
             return tuple(self.recipe.files)
-        return (self.config.default_model_filename or "model.onnx",)
+        return (self.config.default_model_filename or onnx_name("fp32"),)
+
+    @property
+    def present_artifacts(self) -> tuple[Path, ...]:
+        """What was made and is there now, at every precision, served by default or not."""
+        made = {self.version_folder / name for name in self.artifacts}
+        made |= {
+            path for pattern in ("model*.onnx", "model*.plan") for path in self.version_folder.glob(pattern)
+        }
+        return tuple(sorted(path for path in made if path.is_file()))
 
     @property
     def lock_path(self) -> Path:
@@ -190,6 +199,11 @@ class Repository:
         for name in tuple(names) or tuple(self.models):
             visit(name, ())
         return tuple(ordered.values())
+
+
+def onnx_name(precision: str) -> str:
+    """The file of the version folder that holds the model at one precision; fp32 is Triton's default name."""
+    return "model.onnx" if precision == "fp32" else f"model.{precision}.onnx"
 
 
 def parse_config(path: Path) -> Message:

@@ -14,7 +14,7 @@ from tritonzoo.check import check
 from tritonzoo.convert.artifact import convert
 from tritonzoo.errors import ConversionError, ParityError, RecipeError, SourceError
 from tritonzoo.lock import Lock, sha256_of
-from tritonzoo.pull import is_current
+from tritonzoo.pull import is_current, is_proved
 from tritonzoo.repository import Repository
 
 CONFIG = """# Mix the words of a text.
@@ -31,7 +31,7 @@ recipe = Recipe(
     sources={"starter": Starter("words", {"table.npy": "%(digest)s"})},
     license="Apache-2.0",
     shapes={"input_ids": Shapes(min=(1, 1), opt=(4, 8), max=(8, 32))},
-    tolerance={"onnx": Tolerance(atol=%(atol)s, why="float32 in another order")},
+    tolerance={"fp32": Tolerance(atol=%(atol)s, why="float32 in another order")},
 )
 
 def load(weights):
@@ -78,15 +78,17 @@ def test_a_faithful_export_is_put_in_place_with_its_proof(tmp_path: Path) -> Non
     model = repository.model("words")
     assert model.missing_artifacts() == (model.version_folder / "model.onnx",)
 
-    parity = convert(repository, model, "starter")
+    convert(repository, model, "starter")
 
-    assert parity.errors["mean"].max_abs < 1e-5
-    assert parity.errors["mean"].rows == 3 + 1 + 8
-    assert set(parity.by_bucket) == {"input_ids 3x5", "input_ids 1x1", "input_ids 8x32"}
     assert is_current(model, "starter")
+    assert is_proved(model, "starter", "fp32")
     entry = ledger.read(model.ledger_path)["model.onnx"]
+    assert entry.errors["mean"].max_abs < 1e-5
+    assert entry.errors["mean"].rows == 3 + 1 + 8
+    assert set(entry.by_bucket) == {"input_ids 3x5", "input_ids 1x1", "input_ids 8x32"}
     assert entry.sha256 == sha256_of(model.version_folder / "model.onnx")
-    assert entry.made_by == "tritonzoo convert words --variant starter"
+    assert entry.made_by == "tritonzoo convert words --variant starter --precision fp32"
+    assert entry.speed.rows_per_s > 0
     assert check(repository) == ()
 
 
@@ -105,7 +107,7 @@ def test_a_changed_recipe_makes_the_artifact_out_of_date(tmp_path: Path) -> None
         (
             {"body": BAKED_LENGTH},
             ParityError,
-            r"output mean: differs .* \(allowed 1e-05\).*worst at input_ids 8x32",
+            r"output mean differs .* \(allowed 1e-05\).*worst at input_ids 8x32",
         ),
         ({"body": NOT_A_NUMBER}, ParityError, "NaN or Inf"),
         ({"body": FAITHFUL, "atol": "0.0"}, ParityError, "allowed 0"),
@@ -146,7 +148,7 @@ def test_an_interrupt_leaves_no_part_behind(tmp_path: Path, monkeypatch: pytest.
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tritonzoo.convert.artifact.measure", interrupted)
+    monkeypatch.setattr("tritonzoo.convert.artifact.Conversion.compare", interrupted)
     with pytest.raises(KeyboardInterrupt):
         convert(repository, repository.model("words"), "starter")
 

@@ -1,115 +1,220 @@
-"""`tritonzoo convert`: one model folder's ONNX artifact, made, measured and only then put in place."""
+"""`tritonzoo convert`: a model folder's ONNX artifacts, each made, measured and only then put in place.
+
+From the source model comes `model.onnx`, plain operators that every runtime reads; from that the others:
+`model.fused.onnx` (for ONNX Runtime), `model.fp16.onnx`, `model.int8.onnx`.
+"""
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tritonzoo import ledger
+from tritonzoo.convert import derived
 from tritonzoo.convert.onnx import OnnxFromTorch
-from tritonzoo.convert.parity import Parity, measure, run_onnx, run_torch
+from tritonzoo.convert.parity import Parity, Reference, run_onnx, run_torch
+from tritonzoo.convert.speed import measure_speed
 from tritonzoo.errors import ConversionError, RecipeError
 from tritonzoo.lock import sha256_of
 from tritonzoo.pull import lock_artifacts, pull
-from tritonzoo.recipe import Recipe
-from tritonzoo.repository import Model, Repository
+from tritonzoo.recipe import Tolerance
+from tritonzoo.repository import Model, Repository, onnx_name
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    import torch
 
 SAMPLES_SEED = 20_240_511  # one fixed draw of samples(), so that two conversions measure the same thing
 _LIBRARIES = ("torch", "transformers", "onnx", "onnxruntime", "numpy")
+
+Step = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """One model on its way from its source to its artifacts."""
+
+    model: Model
+    variant: str
+    source: torch.nn.Module
+    reference: Reference
+
+    @property
+    def inputs(self) -> list[str]:
+        return [tensor.name for tensor in self.model.config.input]
+
+    @property
+    def outputs(self) -> list[str]:
+        return [tensor.name for tensor in self.model.config.output]
+
+    def compare(self, artifact: Path) -> Parity:
+        """How far an ONNX file's answers are from the source model's."""
+        return self.reference.compare(run_onnx(artifact, self.inputs, self.outputs))
 
 
 def convert(
     repository: Repository,
     model: Model,
     variant: str,
-    on_step: Callable[[str], None] = lambda step: None,
-) -> Parity:
-    """Export one model to ONNX, compare it with its source model, and put it in place if it is faithful.
+    precisions: Sequence[str] = ("fp32",),
+    on_step: Step = lambda step: None,
+) -> dict[str, ledger.Entry]:
+    """Make one model's artifacts, each put in place as soon as it is proved; what each ledger entry says.
 
-    Whatever goes wrong, the previous artifact, its lock and its ledger stay as they are.
+    `fp32` also makes the fused graph where there is something to fuse. Whatever goes wrong, the artifact in
+    hand, its lock and its ledger entry stay as they were.
 
     Raises:
         SourceError: the weights cannot be had or are not the pinned ones.
         ConversionError: the model cannot be exported as declared.
         ParityError: it can, but its answers differ by more than the recipe's tolerance.
     """
-    recipe = model.recipe
-    inputs = [tensor.name for tensor in model.config.input]
-    outputs = [tensor.name for tensor in model.config.output]
-    _require_shapes(model, recipe, inputs)
-    exporter = OnnxFromTorch(inputs, outputs, recipe.shapes, recipe.opset)
-    artifact = model.version_folder / model.artifacts[0]
-    staged = artifact.with_name(f".{artifact.name}.{os.getpid()}.partial")
+    conversion = _begin(repository, model, variant, on_step)
+    made: dict[str, ledger.Entry] = {}
+    plain = model.version_folder / onnx_name("fp32")
+    if "fp32" in precisions or not plain.is_file():
+        before = sha256_of(plain) if plain.is_file() else ""
+        made |= _place(conversion, "fp32", lambda target: _export(conversion, target), on_step)
+        if made[plain.name].sha256 != before:
+            _drop_derived(model)
+        made |= _place(conversion, "fused", lambda target: derived.fused(plain, target), on_step)
+    for precision in precisions:
+        if precision != "fp32":
+            make = functools.partial(derived.make, precision, conversion, on_step=on_step)
+            made |= _place(conversion, precision, make, on_step)
+    return _with_speed(conversion, made, on_step)
 
+
+def _begin(repository: Repository, model: Model, variant: str, on_step: Step) -> Conversion:
     on_step("fetching the weights")
     weights = pull(repository, model, variant)
     on_step("loading the source model")
-    module = _load(model, weights)
-    samples = list(model.recipe_module.samples(np.random.default_rng(SAMPLES_SEED)))
-    if not samples:
-        raise RecipeError(f"in {model.name}/recipe.py: samples() yields nothing")
+    source = _load(model, weights)
+    inputs = [tensor.name for tensor in model.config.input]
+    outputs = [tensor.name for tensor in model.config.output]
+    if set(model.recipe.shapes) != set(inputs):
+        raise RecipeError(
+            f"in {model.name}/recipe.py: shapes are given for {', '.join(model.recipe.shapes)}, but "
+            f"config.pbtxt declares the inputs {', '.join(inputs)}"
+        )
+    on_step("asking the source model")
+    samples = model.recipe_module.samples(np.random.default_rng(SAMPLES_SEED))
+    reference = Reference.of(run_torch(source, inputs, outputs), samples)
     model.version_folder.mkdir(exist_ok=True)
-    try:
-        on_step("exporting to ONNX")
-        exporter.export(module, samples[0], staged)
-        on_step(f"comparing {len(samples)} samples with the source model")
-        parity = measure(
-            run_torch(module, inputs, outputs), run_onnx(staged, inputs, outputs), samples, outputs
-        )
-        parity.judge(recipe.tolerance["onnx"])
-        entry = _entry(
-            recipe, parity, staged, exporter, f"tritonzoo convert {model.name} --variant {variant}"
-        )
-        staged.replace(artifact)
-    finally:
-        staged.unlink(missing_ok=True)
-    ledger.write(model.ledger_path, ledger.read(model.ledger_path) | {artifact.name: entry})
-    lock_artifacts(model, variant)
-    return parity
+    return Conversion(model, variant, source, reference)
 
 
-def _load(model: Model, weights: tuple[Path, ...]) -> object:
-    load = getattr(model.recipe_module, "load", None)
-    if load is None or not hasattr(model.recipe_module, "samples"):
+def _load(model: Model, weights: tuple[Path, ...]) -> torch.nn.Module:
+    module = model.recipe_module
+    if not hasattr(module, "load") or not hasattr(module, "samples"):
         raise RecipeError(
             f"in {model.name}/recipe.py: an exported model needs load(*weights) and samples(rng)"
         )
     os.environ.setdefault("TQDM_DISABLE", "1")  # transformers' bar for a load of a second would tear ours
     try:
-        return load(*weights)
+        source: torch.nn.Module = module.load(*weights)
     except ImportError as error:
-        raise ConversionError(
-            f"{model.name}: load() needs {error.name}; pip install 'tritonzoo[convert]'"
-        ) from error
+        raise ConversionError(f"load() needs {error.name}; pip install 'tritonzoo[convert]'") from error
+    return source
 
 
-def _require_shapes(model: Model, recipe: Recipe, inputs: list[str]) -> None:
-    if set(recipe.shapes) != set(inputs):
+def _export(conversion: Conversion, target: Path) -> derived.Made:
+    recipe = conversion.model.recipe
+    exporter = OnnxFromTorch(conversion.inputs, conversion.outputs, recipe.shapes, recipe.opset)
+    exporter.export(conversion.source, conversion.reference.samples[0], target)
+    sources = ", ".join(str(source) for source in recipe.sources_of(conversion.variant))
+    return derived.Made(f"{sources}, {exporter.exporter}")
+
+
+def _place(
+    conversion: Conversion, kind: str, make: Callable[[Path], derived.Made | None], on_step: Step
+) -> dict[str, ledger.Entry]:
+    """Make one artifact beside its place, prove it, and put it there; nothing where `make` gives nothing."""
+    model = conversion.model
+    artifact = model.version_folder / onnx_name(kind)
+    staged = artifact.with_name(f".{artifact.name}.{os.getpid()}.partial")
+    tolerance = tolerance_of(model, kind)
+    try:
+        on_step(f"making {artifact.name}")
+        made = make(staged)
+        if made is None:
+            return {}
+        on_step(f"comparing {artifact.name} with the source model")
+        parity = conversion.compare(staged)
+        parity.judge(tolerance)
+        entry = _entry(conversion, kind, made, parity, tolerance, sha256_of(staged))
+        staged.replace(artifact)
+    finally:
+        staged.unlink(missing_ok=True)
+    ledger.write(model.ledger_path, ledger.read(model.ledger_path) | {artifact.name: entry})
+    lock_artifacts(model, conversion.variant)
+    return {artifact.name: entry}
+
+
+def _drop_derived(model: Model) -> None:
+    """Remove what was derived from another `model.onnx`: it was compared with another source model."""
+    plain = onnx_name("fp32")
+    for path in model.present_artifacts:
+        if path.name != plain:
+            path.unlink()
+    ledger.write(model.ledger_path, {plain: ledger.read(model.ledger_path)[plain]})
+
+
+def tolerance_of(model: Model, kind: str) -> Tolerance:
+    """What the recipe allows one artifact; a fused graph is held to what fp32 is.
+
+    Raises:
+        RecipeError: it says nothing of this precision.
+    """
+    precision = "fp32" if kind == "fused" else kind
+    if precision not in model.recipe.tolerance:
         raise RecipeError(
-            f"in {model.name}/recipe.py: shapes are given for {', '.join(recipe.shapes)}, but config.pbtxt "
-            f"declares the inputs {', '.join(inputs)}"
+            f"in {model.name}/recipe.py: no tolerance for {precision}; give one, with its why, "
+            f"or leave {precision} out"
         )
+    return model.recipe.tolerance[precision]
 
 
-def _entry(recipe: Recipe, parity: Parity, path: Path, exporter: OnnxFromTorch, command: str) -> ledger.Entry:
-    tolerance = recipe.tolerance["onnx"]
+def _entry(
+    conversion: Conversion, kind: str, made: derived.Made, parity: Parity, tolerance: Tolerance, sha256: str
+) -> ledger.Entry:
+    model, precision = conversion.model, "fp32" if kind == "fused" else kind
+    held_to = {"atol": tolerance.atol, "cosine": tolerance.cosine, "mean_cosine": tolerance.mean_cosine}
     return ledger.Entry(
-        sha256=sha256_of(path),
-        made_by=command,
-        exporter=exporter.exporter,
+        sha256=sha256,
+        made_by=f"tritonzoo convert {model.name} --variant {conversion.variant} --precision {precision}",
+        made_from=made.description,
+        date=datetime.now(timezone.utc).date().isoformat(),
         versions={"python": platform.python_version()}
         | {library: importlib.metadata.version(library) for library in _LIBRARIES},
         errors=parity.errors,
         by_bucket=parity.by_bucket,
-        atol=tolerance.atol,
-        cosine=tolerance.cosine,
-        why=tolerance.why,
+        tolerance={name: bound for name, bound in held_to.items() if abs(bound) not in (float("inf"), 1.0)}
+        | {"why": tolerance.why},
+        needed=parity.needed,
+        left_out=made.left_out,
     )
+
+
+def _with_speed(
+    conversion: Conversion, made: dict[str, ledger.Entry], on_step: Step
+) -> dict[str, ledger.Entry]:
+    """Time every artifact that is there against the others, so that `auto` compares what is comparable."""
+    on_step("measuring speed")
+    model = conversion.model
+    entries = ledger.read(model.ledger_path)
+    present = {
+        name: model.version_folder / name for name in entries if (model.version_folder / name).is_file()
+    }
+    speeds = measure_speed(present, conversion.reference.samples, conversion.outputs)
+    entries |= {name: replace(entries[name], speed=speed) for name, speed in speeds.items()}
+    ledger.write(model.ledger_path, entries)
+    return {name: entries[name] for name in made}

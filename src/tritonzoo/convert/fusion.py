@@ -1,0 +1,175 @@
+"""`fuse`: attention, layer normalisation and GELU as single operators of ONNX Runtime.
+
+Fused graphs are for ONNX Runtime alone: they use its contrib operators (domain com.microsoft), which
+TensorRT does not read.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tritonzoo.convert.attention import Attention, find_attention
+from tritonzoo.convert.graph import Graph, forget_shapes, read_sound, write
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from onnx import ModelProto, NodeProto
+
+CONTRIB = "com.microsoft"
+LEAST_ONNXRUNTIME = "1.20"  # the first whose MultiHeadAttention broadcasts its bias over batch and heads
+_RANDOM = {
+    "Bernoulli", "Dropout", "Multinomial",
+    "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike",
+}  # fmt: skip
+_LOWEST = float(np.finfo(np.float32).min)
+
+
+@dataclass(frozen=True)
+class Fused:
+    """What became one operator each, and how many nodes the graph had before and has now."""
+
+    counts: Mapping[str, int]  # operator -> how many; only those that are there
+    nodes_before: int
+    nodes_after: int
+
+    def __str__(self) -> str:
+        parts = [f"{count} {operator}" for operator, count in self.counts.items()]
+        return f"{', '.join(parts) or 'nothing'} fused, {self.nodes_before} nodes became {self.nodes_after}"
+
+
+def fuse(source: Path, target: Path) -> Fused:
+    """Write the graph of `source` to `target` with its attention, layer norms and GELUs fused.
+
+    A graph with none of them (a CNN, say) is written as it is. The answers change by rounding alone, which
+    the caller measures as for every artifact.
+
+    Raises:
+        ConversionError: `source` cannot be read, or holds NaN or Inf.
+    """
+    model = read_sound(source)
+    before = len(model.graph.node)
+    forget_shapes(model)
+    share_equal_nodes(model)
+    fuse_attention(model)
+    model = _fuse_pointwise(model)
+    counts = Counter(node.op_type for node in model.graph.node if node.domain == CONTRIB)
+    write(model, target)
+    return Fused(dict(sorted(counts.items())), before, len(model.graph.node))
+
+
+def fuse_attention(model: ModelProto) -> int:
+    """Replace every attention of the graph by one MultiHeadAttention node; returns how many there were.
+
+    The nodes that made it up stay, without takers, and the new ones come last: clean up and sort afterwards.
+    """
+    from onnx import helper
+
+    graph = Graph(model)
+    found = find_attention(graph)
+    biases: dict[tuple[object, ...], str] = {}  # layers share their mask; it is made ready once
+    for number, attention in enumerate(found):
+        inputs = [attention.query, attention.key, attention.value]
+        if attention.biases:
+            key = (attention.biases, attention.guarded)
+            if key not in biases:
+                biases[key] = _add_bias(model, attention, f"attention_bias_{len(biases)}")
+            inputs += ["", "", biases[key]]
+        model.graph.node.remove(graph.producer[attention.output])
+        model.graph.node.append(
+            helper.make_node(
+                "MultiHeadAttention",
+                inputs,
+                [attention.output],
+                name=f"attention_{number}",
+                domain=CONTRIB,
+                num_heads=attention.heads,
+                scale=attention.scale,
+            )
+        )
+    if found and all(opset.domain != CONTRIB for opset in model.opset_import):
+        model.opset_import.append(helper.make_opsetid(CONTRIB, 1))
+    return len(found)
+
+
+def _add_bias(model: ModelProto, attention: Attention, name: str) -> str:
+    """Add the nodes that make one attention's bias: four axes, and a row for every token."""
+    from onnx import helper, numpy_helper
+
+    def constant(suffix: str, value: npt.NDArray[Any]) -> str:
+        model.graph.initializer.append(numpy_helper.from_array(value, f"{name}_{suffix}"))
+        return f"{name}_{suffix}"
+
+    def node(operator: str, suffix: str, *inputs: str, **attributes: int) -> str:
+        model.graph.node.append(
+            helper.make_node(operator, inputs, [f"{name}_{suffix}"], f"{name}_{suffix}", **attributes)
+        )
+        return f"{name}_{suffix}"
+
+    bias = attention.biases[0]
+    for number, other in enumerate(attention.biases[1:]):
+        bias = node("Add", f"sum_{number}", bias, other)
+    if attention.guarded:
+        # A row masked whole becomes a mean instead of NaN; what follows such a row is masked anyway.
+        bias = node("Max", "finite", bias, constant("lowest", np.array(_LOWEST, np.float32)))
+    one = constant("one", np.array([1], np.int64))
+    shape = node("Shape", "query_shape", attention.query)
+    tokens = node("Gather", "tokens", shape, one)
+    return node("Expand", "full", bias, node("Concat", "full_shape", one, one, tokens, one, axis=0))
+
+
+def _fuse_pointwise(model: ModelProto) -> ModelProto:
+    """Layer norms with their residual, GELUs with their bias; dead nodes removed, the rest in order."""
+    from onnxruntime.transformers.fusion_options import FusionOptions
+    from onnxruntime.transformers.optimizer import optimize_by_fusion
+
+    options = FusionOptions("bert")
+    options.enable_attention = False  # found above, in more forms
+    options.enable_embed_layer_norm = False  # wants 32-bit ids and a mask that says lengths
+    with _quiet():
+        optimized = optimize_by_fusion(model, "bert", optimization_options=options)
+        optimized.remove_unused_constant()
+        optimized.prune_graph()
+        optimized.topological_sort(is_deterministic=True)
+    result: ModelProto = optimized.model
+    return result
+
+
+def share_equal_nodes(model: ModelProto) -> None:
+    """Compute what several layers compute alike once: their mask, their reshapes' targets."""
+    renamed: dict[str, str] = {}
+    seen: dict[tuple[object, ...], NodeProto] = {}
+    outputs = {tensor.name for tensor in model.graph.output}
+    kept = []
+    for node in model.graph.node:
+        for index, name in enumerate(node.input):
+            node.input[index] = renamed.get(name, name)
+        attributes = tuple(sorted(attribute.SerializeToString() for attribute in node.attribute))
+        key = (node.domain, node.op_type, tuple(node.input), len(node.output), attributes)
+        twin = seen.get(key)
+        if twin is None or node.op_type in _RANDOM or outputs & set(node.output):
+            seen.setdefault(key, node)
+            kept.append(node)
+        else:
+            renamed |= dict(zip(node.output, twin.output, strict=True))
+    del model.graph.node[:]
+    model.graph.node.extend(kept)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back what the optimizer logs of each pattern it tries; the counts say what it found."""
+    logger = logging.getLogger("onnxruntime.transformers")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
