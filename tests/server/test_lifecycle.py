@@ -220,7 +220,7 @@ def test_a_second_server_on_the_same_port_is_refused_and_the_first_lives_on(
     serve: Serve, toys: ServeOptions
 ) -> None:
     server = serve()
-    with pytest.raises(PreflightError, match=f"port {toys.ports.http} "):
+    with pytest.raises(PreflightError, match=f"tritonzoo stop --http-port {toys.ports.http}"):
         EmbeddedTriton(toys).start()
     assert call_http(server.http_url, "double", 2) == 4
 
@@ -342,7 +342,7 @@ def foreground(options: ServeOptions) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_lets_requests_finish(toys: ServeOptions, signum: signal.Signals) -> None:
     before = shm_files()
     with foreground(toys) as process, ThreadPoolExecutor(1) as pool:

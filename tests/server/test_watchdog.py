@@ -181,3 +181,18 @@ def test_a_model_reloaded_on_purpose_is_no_death(serve: Serve) -> None:
     wait_for_restarts(server, {"other": 1})
     with grpcclient.InferenceServerClient(server.grpc_url) as client:
         assert call_grpc(client, "other", 2) == 4
+
+
+def test_a_stop_does_not_wait_for_a_model_that_hangs_while_it_is_brought_back(
+    serve: Serve, toys: ServeOptions
+) -> None:
+    code = "import time\nclass TritonPythonModel:\n    def initialize(self, args):\n        time.sleep(600)\n"
+    server = serve()
+    write_model(toys.root, "other", code)
+    kill_stub(server, "other")
+    time.sleep(1.5)
+    began = time.monotonic()
+    server.stop()
+    assert time.monotonic() - began < 15
+    assert server.pids == []
+    assert list(shm.SHM.glob(f"{server.shm_prefix}*")) == []

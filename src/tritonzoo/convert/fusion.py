@@ -6,10 +6,8 @@ TensorRT does not read.
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tritonzoo.convert.attention import Attention, find_attention
-from tritonzoo.convert.graph import Graph, forget_shapes, read_sound, write
+from tritonzoo.convert.graph import Graph, constants_to_initializers, forget_shapes, prune, quiet, read_sound, write
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -29,7 +27,7 @@ _RANDOM = {
     "Bernoulli", "Dropout", "Multinomial",
     "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike",
 }  # fmt: skip
-_LOWEST = float(np.finfo(np.float32).min)
+_MASKED = -1e4  # added to a score: exp() of it is 0 in float32 as in float16, and a sum of it stays finite
 
 
 @dataclass(frozen=True)
@@ -58,8 +56,11 @@ def fuse(source: Path, target: Path) -> Fused:
     before = len(model.graph.node)
     forget_shapes(model)
     share_equal_nodes(model)
+    constants_to_initializers(model)
     fuse_attention(model)
+    prune(model)
     model = _fuse_pointwise(model)
+    prune(model)
     counts = Counter(node.op_type for node in model.graph.node if node.domain == CONTRIB)
     write(model, target)
     return Fused(dict(sorted(counts.items())), before, len(model.graph.node))
@@ -118,7 +119,7 @@ def _add_bias(model: ModelProto, attention: Attention, name: str) -> str:
         bias = node("Add", f"sum_{number}", bias, other)
     if attention.guarded:
         # A row masked whole becomes a mean instead of NaN; what follows such a row is masked anyway.
-        bias = node("Max", "finite", bias, constant("lowest", np.array(_LOWEST, np.float32)))
+        bias = node("Max", "finite", bias, constant("masked", np.array(_MASKED, np.float32)))
     one = constant("one", np.array([1], np.int64))
     shape = node("Shape", "query_shape", attention.query)
     tokens = node("Gather", "tokens", shape, one)
@@ -133,11 +134,8 @@ def _fuse_pointwise(model: ModelProto) -> ModelProto:
     options = FusionOptions("bert")
     options.enable_attention = False  # found above, in more forms
     options.enable_embed_layer_norm = False  # wants 32-bit ids and a mask that says lengths
-    with _quiet():
+    with quiet("onnxruntime.transformers"):
         optimized = optimize_by_fusion(model, "bert", optimization_options=options)
-        optimized.remove_unused_constant()
-        optimized.prune_graph()
-        optimized.topological_sort(is_deterministic=True)
     result: ModelProto = optimized.model
     return result
 
@@ -161,15 +159,3 @@ def share_equal_nodes(model: ModelProto) -> None:
             renamed |= dict(zip(node.output, twin.output, strict=True))
     del model.graph.node[:]
     model.graph.node.extend(kept)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Hold back what the optimizer logs of each pattern it tries; the counts say what it found."""
-    logger = logging.getLogger("onnxruntime.transformers")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

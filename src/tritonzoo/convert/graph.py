@@ -5,9 +5,11 @@ Writing is by rename of a whole file, and a graph that holds NaN or a stray Inf 
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -112,6 +114,110 @@ def write(model: ModelProto, target: Path) -> None:
         staged.replace(target)
     finally:
         staged.unlink(missing_ok=True)
+
+
+def open_session(model: ModelProto, *, optimized: bool = True) -> Any:
+    """An ONNX Runtime session on the CPU; without optimisation every inner tensor is there to be seen."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    if not optimized:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+
+
+def name_nodes(model: ModelProto) -> None:
+    """Give every node a name of its own."""
+    taken: set[str] = set()
+    for number, node in enumerate(model.graph.node):
+        if not node.name or node.name in taken:
+            node.name = f"{node.name or node.op_type}_{number}"
+        taken.add(node.name)
+
+
+def constants_to_initializers(model: ModelProto) -> None:
+    """Move the values of Constant nodes to the initializers, where every weight is."""
+    constants = [
+        node for node in model.graph.node if node.op_type == "Constant" and node.attribute[0].name == "value"
+    ]
+    for node in constants:
+        tensor = model.graph.initializer.add()
+        tensor.CopyFrom(node.attribute[0].t)
+        tensor.name = node.output[0]
+        model.graph.node.remove(node)
+
+
+def join_casts(model: ModelProto) -> None:
+    """Let what takes a float32 -> float16 -> float32 detour take the float32 tensor itself, then prune."""
+    from onnx import TensorProto
+
+    graph = Graph(model)
+
+    def cast_of(name: str, kind: int) -> str | None:
+        cast = graph.made_by(name, "Cast")
+        return cast.input[0] if cast is not None and attribute(cast, "to") == kind else None
+
+    direct: dict[str, str] = {}
+    for node in graph.nodes:
+        narrow = cast_of(node.output[0], TensorProto.FLOAT) if node.op_type == "Cast" else None
+        wide = cast_of(narrow, TensorProto.FLOAT16) if narrow else None
+        if wide and node.output[0] not in graph.outputs:
+            direct[node.output[0]] = wide
+    for node in graph.nodes:
+        for index, name in enumerate(node.input):
+            node.input[index] = direct.get(name, name)
+    prune(model)
+
+
+def prune(model: ModelProto) -> None:
+    """Remove nodes and weights that no output depends on; put the rest in an order that can be run."""
+    graph = Graph(model)
+    ordered: list[NodeProto] = []
+    done: set[int] = set()
+    stack: list[tuple[NodeProto, bool]] = [
+        (graph.producer[tensor.name], False)
+        for tensor in reversed(model.graph.output)
+        if tensor.name in graph.producer
+    ]
+    while stack:
+        node, inputs_done = stack.pop()
+        if id(node) in done:
+            continue
+        if inputs_done:
+            done.add(id(node))
+            ordered.append(node)
+            continue
+        stack.append((node, True))
+        stack.extend((graph.producer[name], False) for name in reversed(taken_by(node)) if name in graph.producer)
+    used = {name for node in ordered for name in taken_by(node)} | graph.outputs
+    weights = [tensor for tensor in model.graph.initializer if tensor.name in used]
+    del model.graph.node[:], model.graph.initializer[:]
+    model.graph.node.extend(ordered)
+    model.graph.initializer.extend(weights)
+
+
+def taken_by(node: NodeProto) -> list[str]:
+    """The tensors that a node reads, those that only its branches or loop bodies read included."""
+    names = list(node.input)
+    for inner in node.attribute:
+        for body in (inner.g, *inner.graphs):
+            names += [name for inside in body.node for name in taken_by(inside)]
+    return names
+
+
+@contextmanager
+def quiet(name: str) -> Iterator[None]:
+    """Hold back what a library logs of each thing it tries; the result says what came of it."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def forget_shapes(model: ModelProto) -> None:

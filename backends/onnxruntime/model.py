@@ -1,0 +1,156 @@
+"""Serve an ONNX file with ONNX Runtime, under the name of Triton's native backend.
+
+Inputs, outputs and data types come from the model's config.pbtxt. Requests of different lengths share a
+run where the configuration says what pads (parameters `padding`, `padding_mask`, `padding_cut`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx_contract import check_contract
+from onnx_session import open_session
+from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
+
+import onnxruntime
+from tritonzoo.runtime.errors import ConfigurationError, InvalidInput
+from tritonzoo.runtime.grouped import Gathering, Group, gather, plan
+from tritonzoo.runtime.model import Answer, PythonModel
+from tritonzoo.runtime.ragged import GroupLimits, Padding
+from tritonzoo.runtime.request import Request
+from tritonzoo.runtime.tensors import Array
+
+# ONNX Runtime ends its sentence for the caller with this; before it stand names of the graph's nodes.
+_STATUS_MESSAGE = re.compile(r"Status Message: (?P<text>[^/\n]+)$")
+
+# MiniLM on 2 cores, 256 sentences of 5 to 60 words: 11.8 ms of CPU time a row in groups of at most 256
+# tokens, 12.4 ms at 4096. Small groups stay in the cache and pad less; a GPU wants large ones.
+_GROUP_ELEMENTS_PER_THREAD = 128
+_GPU_GROUP_ELEMENTS = 16384
+
+
+class TritonPythonModel(PythonModel):
+    """One ONNX Runtime session and the batches it runs."""
+
+    def setup(self) -> None:
+        """Open the session and hold the configuration against the graph."""
+        model_file = self.version_folder / (self.config["default_model_filename"] or "model.onnx")
+        if not model_file.is_file():
+            raise ConfigurationError(f"{model_file} is missing; make it with `tritonzoo convert {self.name}`")
+        self._padding = Padding.parse(
+            self.parameter("padding", ""),
+            self.parameter("padding_mask", ""),
+            self.parameter("padding_cut", ""),
+        )
+        self._session = open_session(
+            model_file, self.config, self.parameters, self.instance_kind, self.device_id, self.log
+        )
+        self._limits = GroupLimits(
+            max_padding_ratio=self.parameter("max_padding_ratio", 1.25),
+            max_rows=self.parameter("max_group_rows", 128),
+            max_elements=self.parameter("max_group_elements", 0) or self._default_group_elements(),
+        )
+        check_contract(self.inputs, self.outputs, self.config["max_batch_size"], self._padding, self._session)
+        self._run_options = onnxruntime.RunOptions()
+        shrinkage = self.parameter("memory.enable_memory_arena_shrinkage", "")
+        if shrinkage:
+            self._run_options.add_run_config_entry("memory.enable_memory_arena_shrinkage", shrinkage)
+        self._output_names = list(self.outputs)
+        self._text_inputs = {spec.name for spec in self.inputs.values() if spec.data_type == "TYPE_STRING"}
+        self._runs = self._rows = self._real_elements = self._padded_elements = 0
+
+    def _default_group_elements(self) -> int:
+        if self._session.get_providers()[0] != "CPUExecutionProvider":
+            return _GPU_GROUP_ELEMENTS
+        return _GROUP_ELEMENTS_PER_THREAD * int(self._session.get_session_options().intra_op_num_threads)
+
+    def teardown(self) -> None:
+        """Log what padding cost."""
+        waste = self._padded_elements / self._real_elements - 1 if self._real_elements else 0.0
+        self.log.info("%d rows in %d runs, %.1f %% padding", self._rows, self._runs, 100 * waste)
+
+    def infer(self, **inputs: Array) -> Answer:
+        """One run over inputs as they came."""
+        for name in self._text_inputs & inputs.keys():
+            inputs[name] = _decoded(name, inputs[name])
+        try:
+            outputs = self._session.run(self._output_names, inputs, self._run_options)
+        except InvalidArgument as error:
+            found = _STATUS_MESSAGE.search(str(error))
+            reason = found["text"].strip() if found else "a size or a value is not one that the graph takes"
+            sent = ", ".join(f"{name} {list(array.shape)}" for name, array in inputs.items())
+            raise InvalidInput(f"{self.name} cannot compute {sent}: {reason}") from error
+        return dict(zip(self._output_names, outputs, strict=True))
+
+    def infer_batch(self, requests: Sequence[Request]) -> Sequence[Answer | Exception]:
+        """Run the rows of all requests in groups of like lengths."""
+        if self.config["max_batch_size"] == 0:
+            return super().infer_batch(requests)
+        answers: dict[int, Answer | Exception] = {}
+        accepted: dict[int, Request] = {}
+        lengths: dict[int, NDArray[np.int64]] = {}
+        for place, request in enumerate(requests):
+            try:
+                lengths[place] = self._padding.lengths(request)
+                accepted[place] = request
+            except InvalidInput as error:
+                answers[place] = error
+        answers.update(self._run(accepted, lengths))
+        return [answers[place] for place in range(len(requests))]
+
+    def _tally(self, rows: int, real_elements: int, padded_elements: int) -> None:
+        self._runs += 1
+        self._rows += rows
+        self._real_elements += real_elements
+        self._padded_elements += padded_elements
+
+    def _run(
+        self, requests: Mapping[int, Request], lengths: Mapping[int, NDArray[np.int64]]
+    ) -> dict[int, Answer | Exception]:
+        """Answers by place. A group that fails is run again request by request: only the culprit fails."""
+        if len(requests) == 1:
+            ((place, request),) = requests.items()
+            return {place: self._run_alone(request, lengths[place])}
+        gathering = Gathering(self._padding)
+        failed: set[int] = set()
+        for group in plan(requests, lengths, self._padding, self._limits):
+            try:
+                self._run_group(group, requests, gathering)
+            except Exception:  # noqa: BLE001  it comes again, to the request that it belongs to
+                failed |= group.requests
+        return {
+            place: self._run_alone(request, lengths[place])
+            if place in failed
+            else gathering.answer(place, self._padding.sent_length(request))
+            for place, request in requests.items()
+        }
+
+    def _run_alone(self, request: Request, lengths: NDArray[np.int64]) -> Answer | Exception:
+        sent_length = self._padding.sent_length(request)
+        try:
+            # The usual case at low load: what needs no padding spares itself 0.07 ms of grouping.
+            if len(lengths) == 1 and lengths[0] == sent_length:
+                self._tally(1, sent_length, sent_length)
+                return self.infer(**request)
+            gathering, requests = Gathering(self._padding), {0: request}
+            for group in plan(requests, {0: lengths}, self._padding, self._limits):
+                self._run_group(group, requests, gathering)
+            return gathering.answer(0, sent_length)
+        except Exception as error:  # noqa: BLE001  the base class reports it to its request
+            return error
+
+    def _run_group(self, group: Group, requests: Mapping[int, Request], gathering: Gathering) -> None:
+        self._tally(len(group.rows), group.real_elements, group.padded_elements)
+        gathering.add(group, self.infer(**gather(group, requests, self._padding)))
+
+
+def _decoded(name: str, text: Array) -> Array:
+    """ONNX Runtime takes str where Triton gives bytes."""
+    try:
+        decoded = [item.decode() for item in text.reshape(-1)]
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"{name} is not UTF-8 at byte {error.start}; encode it as UTF-8") from error
+    return np.array(decoded, dtype=object).reshape(text.shape)

@@ -1,0 +1,216 @@
+"""`half`: float16 inside, float32 inputs and outputs kept, and what float16 cannot hold put back to float32."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tritonzoo.convert.graph import (
+    constants_to_initializers,
+    forget_shapes,
+    join_casts,
+    name_nodes,
+    quiet,
+    read_sound,
+    write,
+)
+from tritonzoo.convert.half_rounding import with_half_rounding
+from tritonzoo.convert.parity import Parity
+from tritonzoo.convert.probe import activations, smaller_half, tensor_types
+from tritonzoo.convert.sensitivity import smallest_set
+from tritonzoo.errors import ConversionError, ParityError
+from tritonzoo.recipe import Tolerance
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from onnx import ModelProto, NodeProto
+
+    Evaluate = Callable[[Path], Parity]
+    Sample = Mapping[str, npt.NDArray[Any]]
+
+_LARGEST = float(np.finfo(np.float16).max)  # 65504
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One node of the graph."""
+
+    name: str
+    op_type: str
+
+    def __str__(self) -> str:
+        return f"{self.op_type} {self.name}"
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """A float16 graph, the layers that had to stay float32, and how it was found to answer."""
+
+    kept: tuple[Layer, ...]
+    layers: int  # that could be float16
+    parity: Parity  # with every float16 tensor rounded to float16, see `half_rounding`
+
+
+def half(
+    source: Path,
+    target: Path,
+    samples: Sequence[Sample],
+    evaluate: Evaluate,
+    tolerance: Tolerance,
+    on_step: Callable[[str], None] = lambda step: None,
+) -> Mixed:
+    """Write `source` in float16 to `target`, with the fewest layers kept in float32 that the tolerance needs.
+
+    ONNX Runtime's CPU kernels compute float16 graphs in float32, where nothing overflows; so what is given
+    to `evaluate` is a float32 graph that rounds to float16 wherever the artifact does.
+
+    Args:
+        source: a float32 graph, fused or not.
+        target: replaced in one step, and only if the tolerance holds.
+        samples: what the layers are ranked on.
+        evaluate: runs an ONNX file and the source model over the recipe's samples.
+
+    Raises:
+        ConversionError: `source` cannot be read, holds NaN or Inf, or has branches or loops.
+        ParityError: the tolerance does not hold even with every layer in float32.
+    """
+    model = _prepared(read_sound(source))
+    candidates = _candidates(model)
+
+    with tempfile.TemporaryDirectory(prefix="tritonzoo-half-") as folder:
+        trial = Path(folder) / target.name
+
+        def measure(kept: frozenset[str]) -> Parity:
+            write(with_half_rounding(_converted(model, kept)), trial)
+            return evaluate(trial)
+
+        def holds(kept: frozenset[str]) -> bool:
+            try:
+                measure(kept).judge(tolerance)
+            except ParityError:
+                return False
+            return True
+
+        on_step("measuring what float16 does to each layer")
+        ranked = _ranked(model, candidates, samples)
+        kept = smallest_set(ranked, holds, on_step)
+        if kept is None:
+            evaluate(source).judge(tolerance)  # says by how much, when the source itself is beyond it
+            raise ParityError("the tolerance does not hold even with every layer in float32; widen it")
+        parity = measure(kept)
+    converted = _converted(model, kept)
+    forget_shapes(converted)
+    write(converted, target)
+    layers = tuple(Layer(name, candidates[name].op_type) for name in ranked if name in kept)
+    return Mixed(layers, len(candidates), parity)
+
+
+def _prepared(model: ModelProto) -> ModelProto:
+    """Give every node a name and every inner tensor its type, which is what the conversion goes by."""
+    from onnx import TensorProto, helper
+
+    if any(attribute.HasField("g") or attribute.graphs for node in model.graph.node for attribute in node.attribute):
+        raise ConversionError(
+            "the graph has branches or loops, whose float16 form cannot be measured here; serve it in float32"
+        )
+    constants_to_initializers(model)
+    name_nodes(model)
+    forget_shapes(model)
+    declared = {tensor.name for tensor in (*model.graph.input, *model.graph.output)}
+    model.graph.value_info.extend(
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
+        for name, kind in tensor_types(model).items()
+        if kind == "tensor(float)" and name not in declared
+    )
+    return model
+
+
+def _candidates(model: ModelProto) -> dict[str, NodeProto]:
+    """The nodes that the conversion makes float16, by name, in the graph's order."""
+    from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST
+
+    floats = _floats(model)
+    return {
+        node.name: node
+        for node in model.graph.node
+        if node.op_type not in DEFAULT_OP_BLOCK_LIST and floats & {*node.input, *node.output}
+    }
+
+
+def _floats(model: ModelProto) -> set[str]:
+    """The computed float tensors by name."""
+    from onnx import TensorProto
+
+    tensors = (*model.graph.value_info, *model.graph.input, *model.graph.output)
+    return {t.name for t in tensors if t.type.tensor_type.elem_type == TensorProto.FLOAT}
+
+
+def _converted(model: ModelProto, kept: frozenset[str]) -> ModelProto:
+    """A float16 copy of the graph, with the nodes `kept` in float32 and no detour between two of them."""
+    from onnx import ModelProto
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    copy = ModelProto()
+    copy.CopyFrom(model)
+    with quiet("onnxruntime.transformers"):
+        converted: ModelProto = convert_float_to_float16(
+            copy, keep_io_types=True, disable_shape_infer=True, node_block_list=sorted(kept)
+        )
+    join_casts(converted)
+    return converted
+
+
+def _ranked(
+    model: ModelProto, candidates: Mapping[str, NodeProto], samples: Sequence[Sample]
+) -> tuple[str, ...]:
+    """The candidates' names, the one most hurt by float16 first.
+
+    What takes or makes numbers beyond float16's largest comes first, in the graph's order; then by how much
+    of the relative error of a layer's output, or of its takers', was not there in their inputs.
+    """
+    floats = _floats(model)
+    largest, error = _float16_errors(model, floats, samples)
+    added = {
+        name: max(
+            (error.get(o, 0.0) - max((error.get(i, 0.0) for i in node.input), default=0.0) for o in node.output),
+            default=0.0,
+        )
+        for name, node in candidates.items()
+    }
+    takers: dict[str, list[str]] = {}
+    for name, node in candidates.items():
+        for tensor in node.input:
+            takers.setdefault(tensor, []).append(name)
+
+    def sensitivity(name: str) -> tuple[bool, float]:
+        node = candidates[name]
+        tensors = floats & {*node.input, *node.output}
+        overflows = any(largest.get(tensor, 0.0) > _LARGEST for tensor in tensors)
+        after = [added[taker] for output in node.output for taker in takers.get(output, [])]
+        return overflows, 0.0 if overflows else max([added[name], *after])
+
+    return tuple(sorted(candidates, key=sensitivity, reverse=True))
+
+
+def _float16_errors(
+    model: ModelProto, names: set[str], samples: Sequence[Sample]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Of each tensor the largest magnitude in float32, and float16's largest error relative to it."""
+    largest: dict[str, float] = {}
+    error: dict[str, float] = {}
+    rounded = with_half_rounding(_converted(model, frozenset()))
+    few = smaller_half(samples)
+    for exact, found in zip(activations(model, names, few), activations(rounded, names, few), strict=True):
+        for name, value in exact.items():
+            magnitude = float(np.abs(value).max(initial=0.0))
+            with np.errstate(invalid="ignore"):
+                difference = np.abs(value - found[name])
+            worst = float(difference.max(initial=0.0)) if np.isfinite(difference).all() else np.inf
+            largest[name] = max(largest.get(name, 0.0), magnitude)
+            error[name] = max(error.get(name, 0.0), worst / magnitude if magnitude else 0.0)
+    return largest, error
