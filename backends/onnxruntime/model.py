@@ -10,12 +10,12 @@ import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import onnxruntime
 from numpy.typing import NDArray
-from onnx_contract import check_contract
-from onnx_session import open_session
 from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
-import onnxruntime
+from onnx_contract import check_contract
+from onnx_session import open_session
 from tritonzoo.runtime.errors import ConfigurationError, InvalidInput
 from tritonzoo.runtime.grouped import Gathering, Group, gather, plan
 from tritonzoo.runtime.model import Answer, PythonModel

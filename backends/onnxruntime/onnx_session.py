@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import onnxruntime
+
 from tritonzoo.runtime.errors import ConfigurationError
 from tritonzoo.runtime.parameters import Parameters
 

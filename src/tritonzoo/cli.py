@@ -90,21 +90,30 @@ def serve(
     pipelines: Annotated[
         str, typer.Option(help="Only these, separated by commas, with what they need; default: all.")
     ] = "",
-    profile: Annotated[str, typer.Option(help="Where and at which precision: cpu-fp32.")] = "cpu-fp32",
+    profile: Annotated[
+        str, typer.Option(help="Where and at which precision: cpu-fp32, cpu-int8, or auto, the fastest.")
+    ] = "cpu-fp32",
+    allow_unproved: Annotated[
+        str, typer.Option(help="Models to serve although their artifact is not proved, separated by commas.")
+    ] = "",
     detach: Annotated[
         bool, typer.Option("--detach", help="Return once it is ready; see status, stop.")
     ] = False,
 ) -> None:
     """Serve the tree on the embedded Triton until Ctrl-C."""
+    from tritonzoo.embedded import Ports, ServeOptions
+    from tritonzoo.repository import Repository
     from tritonzoo.serve import serve as run
 
     with _told_plainly():
-        run(
-            ports=(http_port, grpc_port, metrics_port),
-            pipelines=_listed(pipelines),
-            profile=profile,
-            is_detached=detach,
+        options = ServeOptions(
+            Repository.find().root,
+            Ports(http_port, grpc_port, metrics_port),
+            _listed(pipelines),
+            profile,
+            allow_unproved=_listed(allow_unproved),
         )
+        run(options, is_detached=detach)
 
 
 @app.command()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import socket
 import time
 
 from rich.console import Console
@@ -25,7 +23,7 @@ def demo() -> bool:
     for name, inputs in given.items():
         if not inputs:
             raise RepositoryError(f"{name} has no samples; put a few real inputs into data_samples/{name}/")
-    triton = EmbeddedTriton(ServeOptions(repository.root, free_ports()))
+    triton = EmbeddedTriton(ServeOptions(repository.root, Ports.free()))
     start_s = time.monotonic()
     with loading(repository, ()) as on_progress:
         triton.start(on_progress)
@@ -39,12 +37,3 @@ def demo() -> bool:
             print()  # noqa: T201  answers are this command's output
     notices.print("[green]✓[/] every pipeline answered" if answered else "[red]✗[/] not all was answered")
     return answered
-
-
-def free_ports() -> Ports:
-    """Three ports that nobody listens on at this moment."""
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(3)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return Ports(*(one.getsockname()[1] for one in sockets))

@@ -3,41 +3,58 @@
 A committed `config.pbtxt` is valid on every Triton. What only one kind understands goes into a profile,
 which Triton picks with `--model-config-name=<profile>`; a model without one falls back to `config.pbtxt`.
 
-The cpu profiles switch on `allow_ragged_batch` for the inputs that a model declares as padded
-(`parameters.padding`): our Python-based ONNX Runtime backend then receives requests of different lengths in
-one batch and pads them itself. Triton's native backend would get one flat tensor, hence not in the commit.
+The cpu profiles choose among the artifacts that lie side by side in the version folder, and switch on
+`allow_ragged_batch` for the inputs that a model declares as padded (`parameters.padding`): our Python-based
+ONNX Runtime backend then receives requests of different lengths in one batch and pads them itself. Triton's
+native backend would get one flat tensor, hence not in the commit.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
+from tritonzoo import ledger
 from tritonzoo.errors import RepositoryError
 from tritonzoo.lock import write_text
-from tritonzoo.repository import Model, Repository
+from tritonzoo.repository import Model, onnx_name
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
 
 DEFAULT = "cpu-fp32"
-PROFILES = (DEFAULT,)
+FASTEST = "auto"
+# For each cpu profile, the artifacts to serve: the first that is there and proved.
+PREFERENCES = {
+    DEFAULT: ("fused", "fp32"),
+    "cpu-int8": ("int8", "fused", "fp32"),
+    FASTEST: ("int8", "fused", "fp32"),  # in the order of their measured speed
+}
+PROFILES = tuple(PREFERENCES)
 
 
-def derive(repository: Repository, profile: str) -> tuple[Path, ...]:
+@dataclass(frozen=True)
+class Choice:
+    """Which artifact of a model a profile serves, and why that one."""
+
+    artifact: str
+    why: str
+
+
+def derive(models: Iterable[Model], profile: str) -> tuple[Path, ...]:
     """Write `configs/<profile>.pbtxt` for each model that the profile changes, and return those files.
 
     Files that already say the right thing are left alone, so that a read-only tree can be served.
     """
-    if profile not in PROFILES:
-        raise RepositoryError(f"no serving profile {profile!r}; there are: {', '.join(PROFILES)}")
     written = []
-    for model in repository.models.values():
+    for model in models:
         path = model.folder / "configs" / f"{profile}.pbtxt"
-        config = profile_config(model)
+        config = profile_config(model, profile)
         if config is None:
             path.unlink(missing_ok=True)
             continue
@@ -51,17 +68,42 @@ def derive(repository: Repository, profile: str) -> tuple[Path, ...]:
     return tuple(written)
 
 
-def profile_config(model: Model) -> Message | None:
+def profile_config(model: Model, profile: str) -> Message | None:
     """What a cpu profile says of one model; None where it says nothing new."""
-    padded = padded_inputs(model)
-    if not padded:
+    if profile not in PROFILES:
+        raise RepositoryError(f"no serving profile {profile!r}; there are: {', '.join(PROFILES)}")
+    if model.config.backend != "onnxruntime":
         return None
     config = model_config_pb2.ModelConfig()
     config.CopyFrom(model.config)
+    artifact = choose(model, profile).artifact
+    if artifact != (config.default_model_filename or onnx_name("fp32")):
+        config.default_model_filename = artifact
+    padded = padded_inputs(model)
     for tensor in config.input:
         if tensor.name in padded:
             tensor.allow_ragged_batch = True
-    return config
+    return None if config == model.config else config
+
+
+def choose(model: Model, profile: str) -> Choice:
+    """The artifact that a cpu profile serves: proved ones only, unless there is but the default one."""
+    proofs = ledger.read(model.ledger_path)
+    proved = [
+        name
+        for kind in PREFERENCES[profile]
+        if (name := onnx_name(kind)) in proofs and (model.version_folder / name).is_file()
+    ]
+    if not proved:
+        return Choice(model.artifacts[0], "the default")
+    if profile != FASTEST:
+        return Choice(proved[0], f"the first of {', '.join(PREFERENCES[profile])} that is proved")
+    timed = {name: speed.rows_per_s for name in proved if (speed := proofs[name].speed) is not None}
+    if not timed:
+        return Choice(proved[-1], "none was timed; `tritonzoo convert --force` times them")
+    fastest = max(timed, key=timed.__getitem__)
+    speeds = ", ".join(f"{name} {rate:.0f} rows/s" for name, rate in timed.items())
+    return Choice(fastest, f"the fastest of {speeds}")
 
 
 def padded_inputs(model: Model) -> frozenset[str]:

@@ -9,25 +9,19 @@ from datetime import timedelta
 from rich.table import Table
 
 from tritonzoo.announce import announce
-from tritonzoo.embedded import EmbeddedTriton, Ports, ServeOptions, detached
+from tritonzoo.embedded import EmbeddedTriton, ServeOptions, detached
 from tritonzoo.embedded.foreground import serve_until_signal
 from tritonzoo.progress import console, counting
 from tritonzoo.repository import Repository
 
 
-def serve(
-    *, ports: tuple[int, int, int], pipelines: tuple[str, ...], profile: str, is_detached: bool
-) -> None:
-    """Serve the tree around the current folder, until Ctrl-C or, detached, until `tritonzoo stop`.
-
-    `ports` are those for HTTP, gRPC and metrics.
-    """
-    repository = Repository.find()
-    options = ServeOptions(repository.root, Ports(*ports), pipelines, profile)
+def serve(options: ServeOptions, *, is_detached: bool) -> None:
+    """Serve a tree until Ctrl-C or, detached, until `tritonzoo stop`."""
+    repository, pipelines = Repository(options.root), options.pipelines
     if is_detached:
         with loading(repository, pipelines) as on_progress:
             state = detached.detach(options, on_progress)
-        _announce(repository, pipelines, options)
+        _announce(repository, options)
         console.print(f"\nserving in the background; its log is {state.log_file}", soft_wrap=True)
         console.print(
             f"`tritonzoo status` shows it, `tritonzoo stop --http-port {options.ports.http}` ends it"
@@ -38,7 +32,7 @@ def serve(
 
         def ready() -> None:
             showing.close()
-            _announce(repository, pipelines, options)
+            _announce(repository, options)
             console.print("\nserving until Ctrl-C")
 
         serve_until_signal(
@@ -64,9 +58,9 @@ def loading(repository: Repository, pipelines: tuple[str, ...]) -> Iterator[Call
         yield on_progress
 
 
-def _announce(repository: Repository, pipelines: tuple[str, ...], options: ServeOptions) -> None:
+def _announce(repository: Repository, options: ServeOptions) -> None:
     http, grpc, metrics = options.ports.http, options.ports.grpc, options.ports.metrics
-    served = [model for model in repository.closure(pipelines) if model.is_ensemble]
+    served = [model for model in repository.closure(options.pipelines) if model.is_ensemble]
     announce(repository, served, f"http://{options.host}:{http}", f"{options.host}:{grpc}")
     console.print(
         f"\nready: HTTP {options.host}:{http}, gRPC {options.host}:{grpc}, "

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.toys import free_ports, write_toy_tree
-from tritonzoo.embedded import EmbeddedTriton, ServeOptions
+from tests.server.toys import write_toy_tree
+from tritonzoo.embedded import EmbeddedTriton, Ports, ServeOptions
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
@@ -25,7 +25,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedTriton]:
     """A server with every pipeline of this repository; fails, naming the command, when artifacts are missing."""
     folder = tmp_path_factory.mktemp("triton")
-    server = EmbeddedTriton(ServeOptions(root=ROOT, ports=free_ports(), log_file=folder / "triton.log"))
+    server = EmbeddedTriton(ServeOptions(root=ROOT, ports=Ports.free(), log_file=folder / "triton.log"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder))  # leaves nothing in the user's own
         server.start()
@@ -37,7 +37,7 @@ def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedTriton]
 def toys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ServeOptions:
     """Options for a server of trivial models (`toys.py`), with state files of its own."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return ServeOptions(root=write_toy_tree(tmp_path / "tree"), ports=free_ports(), drain_s=20)
+    return ServeOptions(root=write_toy_tree(tmp_path / "tree"), ports=Ports.free(), drain_s=20)
 
 
 @pytest.fixture

@@ -7,15 +7,11 @@
 from __future__ import annotations
 
 import json
-import socket
 import urllib.request
-from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import tritonclient.grpc as grpcclient
-
-from tritonzoo.embedded import Ports
 
 CONFIG = """# {title}.
 backend: "python"
@@ -65,13 +61,6 @@ def write_model(root: Path, name: str, code: str) -> None:
     (folder / "1").mkdir(parents=True, exist_ok=True)
     (folder / "config.pbtxt").write_text(CONFIG.format(title=name.capitalize()))
     (folder / "1" / "model.py").write_text(code)
-
-
-def free_ports() -> Ports:
-    """Three ports that nobody listens on now."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(3)]
-        return Ports(*(one.getsockname()[1] for one in sockets))
 
 
 def call_http(url: str, model: str, x: float, timeout_s: float = 30) -> float:

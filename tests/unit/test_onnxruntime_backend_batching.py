@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 
-import onnxruntime
 from tests.unit.answers import refused, served
 from tests.unit.onnx_graphs import ATTENTION_CONFIG, VOCABULARY, attention, doubling, model_folder
 from tritonzoo.runtime.ragged import GroupLimits, group_by_length

@@ -16,7 +16,7 @@ from tests.unit.tensorrt_machine import TRTEXEC, TRTEXEC_LOG, empty_path, fake_p
 from tritonzoo.convert import plan_builders
 from tritonzoo.convert.shape_profiles import bucket_profiles, one_profile
 from tritonzoo.convert.tensorrt import PlanFromOnnx
-from tritonzoo.errors import ConversionError
+from tritonzoo.errors import ConversionError, ParityError
 from tritonzoo.gpus import Gpu
 from tritonzoo.lock import sha256_of
 from tritonzoo.plan_manifest import PlanManifest, manifest_path
@@ -71,6 +71,7 @@ def test_trtexec_gets_the_arguments_and_its_plan_is_put_in_place(plan, log, prog
     assert plan.target.read_bytes() == b"a plan"
     assert steps == [
         "starting trtexec", "reading the graph", "timing kernels on the GPU (minutes)", "writing the plan",
+        "proving the plan",
     ]  # fmt: skip
 
 
@@ -124,6 +125,33 @@ def test_a_failed_build_says_why_and_leaves_the_previous_plan(plan, log, program
     with pytest.raises(ConversionError, match=reason) as refused:
         plan.build(log)
     assert str(log) in str(refused.value)
+    assert_previous_is_untouched(plan)
+
+
+def test_a_plan_is_proved_before_it_is_put_in_place(plan, log, programs):
+    fake_program(programs, "trtexec", TRTEXEC)
+    put_previous(plan)
+    seen = []
+
+    def prove(staged, manifest):
+        seen.append(
+            (staged.read_bytes(), manifest.plan_sha256 == sha256_of(staged), plan.target.read_bytes())
+        )
+
+    plan.build(log, prove=prove)
+    assert seen == [(b"a plan", True, b"the previous plan")]
+    assert plan.target.read_bytes() == b"a plan"
+
+
+def test_a_plan_that_is_not_proved_leaves_the_previous_one(plan, log, programs):
+    fake_program(programs, "trtexec", TRTEXEC)
+    put_previous(plan)
+
+    def prove(staged, manifest):
+        raise ParityError("output y differs")
+
+    with pytest.raises(ParityError, match="output y differs"):
+        plan.build(log, prove=prove)
     assert_previous_is_untouched(plan)
 
 

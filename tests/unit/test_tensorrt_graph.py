@@ -113,6 +113,12 @@ def test_a_graph_that_tensorrt_cannot_read_is_refused_with_the_remedy(tmp_path, 
         require(tmp_path, model, precision)
 
 
+def test_dynamic_quantization_is_one_reason_and_not_two(tmp_path):
+    with pytest.raises(ConversionError) as refused:
+        require(tmp_path, graph(node("MatMulInteger")), "int8")
+    assert str(refused.value).count("model.onnx: ") == 1
+
+
 def test_operators_inside_of_a_branch_are_seen(tmp_path):
     def branch(op_type):
         info = helper.make_tensor_value_info("b", TensorProto.FLOAT, None)

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from tritonzoo.convert.declared import Declared
+from tritonzoo.convert.graph_contract import GraphContract
 from tritonzoo.errors import ConversionError
+from tritonzoo.recipe import Shapes
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -30,6 +36,31 @@ class Exported:
         return f"{self.exporter}, opset {self.opset}"
 
 
+@dataclass(frozen=True)
+class ToOnnxFile:
+    """What every exporter is told.
+
+    Args:
+        inputs: names in the order in which the source model takes them.
+        outputs: names in the order in which it gives them.
+        shapes: which axes of each input vary; the others are fixed in the graph.
+        opset: of the standard ONNX operators.
+        declared: what `config.pbtxt` says of the tensors' types and extents, to hold the graph to it.
+        batched: axis 0 is the batch of every tensor (`max_batch_size` above 0).
+    """
+
+    inputs: Sequence[str]
+    outputs: Sequence[str]
+    shapes: Mapping[str, Shapes]
+    opset: int
+    declared: Mapping[str, Declared] = field(default_factory=dict, kw_only=True)
+    batched: bool = field(default=True, kw_only=True)
+
+    @property
+    def contract(self) -> GraphContract:
+        return GraphContract(self.inputs, self.outputs, self.shapes, self.declared, self.batched)
+
+
 def require_fits_one_file(size_bytes: int) -> None:
     """Refuse weights that one ONNX file cannot hold, before minutes are spent on them.
 
@@ -47,24 +78,22 @@ def write_exported(model: ModelProto, path: Path, exporter: str) -> Exported:
     """Check a settled graph and write it to `path`.
 
     Raises:
-        ConversionError: the graph is not valid ONNX, holds weights that are not numbers, or cannot be written.
+        ConversionError: the graph is not valid ONNX, a weight is NaN, or the file cannot be written.
     """
     import onnx
-
-    from tritonzoo.convert.graph import require_sound
 
     require_fits_one_file(sum(_size_bytes(tensor) for tensor in model.graph.initializer))
     try:
         onnx.checker.check_model(model)
     except onnx.checker.ValidationError as error:
         raise ConversionError(f"the exported graph is not valid ONNX: {reason_of(error)}") from error
-    require_sound(model, path.name)
+    _require_numbers(model)
     try:
         onnx.save(model, path)
     except OSError as error:
         raise ConversionError(
-            f"{path.parent}: cannot write {model.ByteSize() / 1e6:.1f} MB there ({error.strerror}); free some "
-            f"space and convert again; the previous artifact is untouched"
+            f"{path.parent}: cannot write {model.ByteSize() / 1e6:.1f} MB there ({error.strerror}); free "
+            f"some space and convert again; the previous artifact is untouched"
         ) from error
     opset = max(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
     return Exported(exporter, opset, model.ir_version)
@@ -79,7 +108,19 @@ def reason_of(error: BaseException) -> str:
     return f"{type(error).__name__}: {line[:_LONGEST_REASON]}" if line else type(error).__name__
 
 
+def _require_numbers(model: ModelProto) -> None:
+    from onnx import TensorProto, numpy_helper
+
+    floats = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE)
+    for tensor in model.graph.initializer:
+        if tensor.data_type in floats and np.isnan(numpy_helper.to_array(tensor)).any():
+            raise ConversionError(
+                f"weight {tensor.name} of the source model holds NaN; its weights are damaged, pull them anew"
+            )
+
+
 def _size_bytes(tensor: Any) -> int:
     from onnx import helper
 
-    return math.prod(tensor.dims) * int(helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize)
+    itemsize: int = helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
+    return math.prod(tensor.dims) * itemsize

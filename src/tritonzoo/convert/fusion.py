@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tritonzoo.convert.attention import Attention, find_attention
-from tritonzoo.convert.graph import Graph, constants_to_initializers, forget_shapes, prune, quiet, read_sound, write
+from tritonzoo.convert.graph import (
+    Graph,
+    constants_to_initializers,
+    forget_shapes,
+    prune,
+    quiet,
+    read_sound,
+    write,
+)
 
 if TYPE_CHECKING:
     import numpy.typing as npt

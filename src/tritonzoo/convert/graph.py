@@ -191,7 +191,9 @@ def prune(model: ModelProto) -> None:
             ordered.append(node)
             continue
         stack.append((node, True))
-        stack.extend((graph.producer[name], False) for name in reversed(taken_by(node)) if name in graph.producer)
+        stack.extend(
+            (graph.producer[name], False) for name in reversed(taken_by(node)) if name in graph.producer
+        )
     used = {name for node in ordered for name in taken_by(node)} | graph.outputs
     weights = [tensor for tensor in model.graph.initializer if tensor.name in used]
     del model.graph.node[:], model.graph.initializer[:]

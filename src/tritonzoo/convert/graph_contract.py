@@ -105,15 +105,15 @@ class GraphContract:
                     )
                 elif not isinstance(is_, int) and isinstance(should, int):
                     yield (
-                        f"axis {axis} of input {name} varies, but the recipe's shapes fix it at {should}: give "
-                        f"it a range there (min below max), or fix it in the source model"
+                        f"axis {axis} of input {name} varies, but the recipe's shapes fix it at {should}: "
+                        f"give it a range there (min below max), or fix it in the source model"
                     )
                 elif isinstance(is_, int) and is_ != should:
                     yield f"axis {axis} of input {name} is {is_}, but the recipe's shapes fix it at {should}"
             set_dims(tensor, wanted)
 
     def _settle_outputs(self, model: ModelProto) -> Iterator[str]:
-        """Label each output with what follows from the graph and from `config.pbtxt`; yield contradictions."""
+        """Label outputs with what follows from the graph and from `config.pbtxt`; yield contradictions."""
         inferred = inferred_outputs(model)
         for tensor in model.graph.output:
             name = tensor.name
@@ -170,8 +170,8 @@ _MEND_BAKED = (
 
 def _not_used(names: Sequence[str]) -> str:
     return (
-        f"the exporter dropped {', '.join(names)}, which the model does not use; use it in load()'s model, or "
-        f"take it out of config.pbtxt and the recipe's shapes"
+        f"the exporter dropped {', '.join(names)}, which the model does not use; use it in load()'s model, "
+        f"or take it out of config.pbtxt and the recipe's shapes"
     )
 
 

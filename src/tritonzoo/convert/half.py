@@ -114,7 +114,11 @@ def _prepared(model: ModelProto) -> ModelProto:
     """Give every node a name and every inner tensor its type, which is what the conversion goes by."""
     from onnx import TensorProto, helper
 
-    if any(attribute.HasField("g") or attribute.graphs for node in model.graph.node for attribute in node.attribute):
+    if any(
+        attribute.HasField("g") or attribute.graphs
+        for node in model.graph.node
+        for attribute in node.attribute
+    ):
         raise ConversionError(
             "the graph has branches or loops, whose float16 form cannot be measured here; serve it in float32"
         )
@@ -177,7 +181,10 @@ def _ranked(
     largest, error = _float16_errors(model, floats, samples)
     added = {
         name: max(
-            (error.get(o, 0.0) - max((error.get(i, 0.0) for i in node.input), default=0.0) for o in node.output),
+            (
+                error.get(o, 0.0) - max((error.get(i, 0.0) for i in node.input), default=0.0)
+                for o in node.output
+            ),
             default=0.0,
         )
         for name, node in candidates.items()

@@ -35,14 +35,18 @@ def with_half_rounding(model: ModelProto) -> ModelProto:
             if attribute.name in ("to", "dtype") and attribute.i == TensorProto.FLOAT16:
                 attribute.i = TensorProto.FLOAT
             elif attribute.t.data_type == TensorProto.FLOAT16:  # the value of a ConstantOfShape
-                attribute.t.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(attribute.t).astype("float32")))
+                attribute.t.CopyFrom(
+                    numpy_helper.from_array(numpy_helper.to_array(attribute.t).astype("float32"))
+                )
         nodes.append(node)
         for index, name in enumerate(node.output):
             if name in halves:
                 exact, half = f"{name}/exact", f"{name}/half"
                 node.output[index] = exact
                 nodes.append(helper.make_node("Cast", [exact], [half], half, to=TensorProto.FLOAT16))
-                nodes.append(helper.make_node("Cast", [half], [name], f"{name}/rounded", to=TensorProto.FLOAT))
+                nodes.append(
+                    helper.make_node("Cast", [half], [name], f"{name}/rounded", to=TensorProto.FLOAT)
+                )
     del graph.node[:], graph.value_info[:]
     graph.node.extend(nodes)
     return copy

@@ -13,7 +13,7 @@ KERAS_HIGHEST = 18  # the newest that tf2onnx writes
 
 @dataclass(frozen=True)
 class Opsets:
-    """The opsets that one kind of runtime is given: from `lowest` to `highest`, `default` when none is asked."""
+    """The opsets that one kind of runtime is given: `lowest` to `highest`, `default` if none is asked."""
 
     lowest: int
     default: int

@@ -27,7 +27,9 @@ def smallest_set(
         key = frozenset(kept)
         if key not in known:
             known[key] = holds(key)
-            on_step(f"with {len(key)} of {len(ranked)} layers kept: {'holds' if known[key] else 'not enough'}")
+            on_step(
+                f"with {len(key)} of {len(ranked)} layers kept: {'holds' if known[key] else 'not enough'}"
+            )
         return known[key]
 
     if check(()):

@@ -94,14 +94,7 @@ class PlanFromOnnx:
             f"--saveEngine={self.target}",
             *self._typing(),
             f"--memPoolSize=workspace:{self.workspace_mib}",
-            *([f"--timingCacheFile={self.timing_cache}"] if self.timing_cache else []),
-            *(
-                [f"--builderOptimizationLevel={self.optimization_level}"]
-                if self.optimization_level != 3
-                else []
-            ),
-            *(["--versionCompatible"] if self.version_compatible else []),
-            *(["--hardwareCompatibilityLevel=ampere+"] if self.hardware_compatibility == "ampere+" else []),
+            *self._options(),
             *self._shapes(),
             "--skipInference",
         ]
@@ -110,13 +103,14 @@ class PlanFromOnnx:
         """The whole command, as `--dry-run` prints it and the log repeats it."""
         if not builder.in_container:
             return builder.command(self.arguments(), ())
-        absolute = self._with_paths(Path.absolute)
-        files = (
-            absolute.source,
-            absolute.target,
-            *([absolute.timing_cache] if absolute.timing_cache else []),
+        absolute = replace(
+            self,
+            source=self.source.absolute(),
+            target=self.target.absolute(),
+            timing_cache=self.timing_cache and self.timing_cache.absolute(),
         )
-        return builder.command(absolute.arguments(), [file.parent for file in files])
+        files = (absolute.source, absolute.target, absolute.timing_cache)
+        return builder.command(absolute.arguments(), [file.parent for file in files if file])
 
     def require_buildable(self, shapes: Profile, config: Message, padded_to: Sequence[int] = ()) -> None:
         """Refuse a graph that TensorRT cannot read, or a plan of it that Triton could not serve.
@@ -142,6 +136,7 @@ class PlanFromOnnx:
         log: Path,
         on_step: Callable[[str], None] = lambda step: None,
         builder: PlanBuilder | None = None,
+        prove: Callable[[Path, PlanManifest], None] = lambda plan, manifest: None,
     ) -> PlanManifest:
         """Build the plan, describe it in a manifest beside it, and put both in place.
 
@@ -151,6 +146,7 @@ class PlanFromOnnx:
             log: all that the builder says, under the command that repeats it.
             on_step: told of each stage.
             builder: how trtexec is run; found when not given.
+            prove: given the plan before it is put in place; raises to refuse it.
 
         Raises:
             ConversionError: nothing here can build a plan, or the build failed.
@@ -161,8 +157,9 @@ class PlanFromOnnx:
         shown = shlex.join(self.command(builder))
         on_step(f"starting {builder.name}")
         try:
-            for file in (self.target, *([self.timing_cache] if self.timing_cache else [])):
-                file.parent.mkdir(parents=True, exist_ok=True)
+            for file in (self.target, self.timing_cache):
+                if file:
+                    file.parent.mkdir(parents=True, exist_ok=True)
             source_sha256 = sha256_of(self.source)  # first, so that a change during the build is noticed
             command = replace(self, target=staged).command(builder)
             run_logged(command, log, shown, _tell_stages(on_step))
@@ -171,6 +168,8 @@ class PlanFromOnnx:
                     f"{builder.name} ended without an error and without a plan; all that it said: {log}"
                 )
             manifest = self._manifest(staged, source_sha256, shown, builder, log)
+            on_step("proving the plan")
+            prove(staged, manifest)
             manifest.write(staged)
             staged.replace(self.target)
             staged_manifest.replace(manifest_path(self.target))
@@ -186,6 +185,15 @@ class PlanFromOnnx:
             return ["--best"]
         return ["--stronglyTyped", *([] if self.tf32 else ["--noTF32"])]
 
+    def _options(self) -> list[str]:
+        options = {
+            f"--timingCacheFile={self.timing_cache}": self.timing_cache is not None,
+            f"--builderOptimizationLevel={self.optimization_level}": self.optimization_level != 3,
+            "--versionCompatible": self.version_compatible,
+            "--hardwareCompatibilityLevel=ampere+": self.hardware_compatibility == "ampere+",
+        }
+        return [argument for argument, wanted in options.items() if wanted]
+
     def _shapes(self) -> list[str]:
         arguments = []
         for index, profile in enumerate(self.profiles):
@@ -195,10 +203,6 @@ class PlanFromOnnx:
                 spec = ",".join(f"{name}:{by(getattr(extents, end))}" for name, extents in profile.items())
                 arguments.append(f"--{end}Shapes={spec}")
         return arguments
-
-    def _with_paths(self, change: Callable[[Path], Path]) -> PlanFromOnnx:
-        cache = change(self.timing_cache) if self.timing_cache else None
-        return replace(self, source=change(self.source), target=change(self.target), timing_cache=cache)
 
     def _manifest(
         self, plan: Path, source_sha256: str, command: str, builder: PlanBuilder, log: Path

@@ -119,7 +119,8 @@ def _precision_faults(model: Any, precision: str) -> Iterator[str]:
     if precision == "fp32" and (has_half or quantizers):
         yield "is not an fp32 graph; build the fp32 plan from the one that is"
     if precision in ("int8", "best"):
-        if not quantizers:
+        is_dynamic = any(node.op_type in _DYNAMIC_QUANTIZATION for node in _nodes(model.graph))
+        if not quantizers and not is_dynamic:  # the latter has been said of its operators
             yield (
                 f"holds no QuantizeLinear and DequantizeLinear, so that {precision} would have no scales; "
                 f"build the plan from a statically quantized (QDQ) graph"
@@ -143,8 +144,8 @@ def _symmetry_faults(model: Any, quantizers: Sequence[Any]) -> Iterator[str]:
             skewed.append(node.name or node.output[0])
     if wide:
         yield (
-            f"quantizes biases to int32 ({len(wide)} nodes, such as {wide[0]}), but TensorRT dequantizes int8 "
-            f"alone; leave biases in floating point (QuantizeBias: False)"
+            f"quantizes biases to int32 ({len(wide)} nodes, such as {wide[0]}), but TensorRT dequantizes "
+            f"int8 alone; leave biases in floating point (QuantizeBias: False)"
         )
     if skewed:
         yield (

@@ -162,7 +162,8 @@ def _from_json(text: str) -> ServeOptions:
     fields = json.loads(text)
     fields["root"] = Path(fields["root"])
     fields["log_file"] = Path(fields["log_file"]) if fields["log_file"] else None
-    fields["pipelines"] = tuple(fields["pipelines"])
+    for name in ("pipelines", "allow_unproved"):
+        fields[name] = tuple(fields[name])
     return ServeOptions(**{**fields, "ports": Ports(**fields["ports"])})
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +29,15 @@ class Ports:
             listed = ", ".join(f"--{name}-port {port}" for name, port in named.items())
             raise ServerError(f"{listed}: each needs a port of its own")
 
+    @classmethod
+    def free(cls, host: str = LOOPBACK) -> Ports:
+        """Three ports that nobody listens on at this moment."""
+        with ExitStack() as held:
+            sockets = [held.enter_context(socket.socket()) for _ in range(3)]
+            for one in sockets:
+                one.bind((host, 0))
+            return cls(*(one.getsockname()[1] for one in sockets))
+
     def named(self) -> dict[str, int]:
         """Port by name, as in the flag `--<name>-port`."""
         return {"http": self.http, "grpc": self.grpc, "metrics": self.metrics}
@@ -44,6 +55,7 @@ class ServeOptions:
         drain_s: how long `stop` waits for requests in flight before it ends the server all the same.
         start_timeout_s: how long loading may take before `start` gives up.
         log_file: where Triton's own log goes; by default beside the server's other files.
+        allow_unproved: models to serve although their artifact has no green entry in the parity ledger.
     """
 
     root: Path
@@ -54,3 +66,4 @@ class ServeOptions:
     drain_s: float = 30.0
     start_timeout_s: float = 300.0
     log_file: Path | None = None
+    allow_unproved: tuple[str, ...] = ()

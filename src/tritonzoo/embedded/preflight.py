@@ -13,6 +13,7 @@ from tritonzoo.embedded.connections import LISTENING, descriptors, open_sockets
 from tritonzoo.embedded.layout import find_wheel
 from tritonzoo.embedded.options import Ports, ServeOptions
 from tritonzoo.errors import PreflightError
+from tritonzoo.proofs import unproved
 from tritonzoo.repository import Model, Repository
 
 MIB = 1024 * 1024
@@ -33,6 +34,7 @@ def check(options: ServeOptions, models: Sequence[Model]) -> None:
     check_numpy()
     find_wheel().stub()
     check_artifacts(models)
+    check_proofs(options, models)
     check_ports(options.host, options.ports)
     check_shared_memory(stub_count(models))
 
@@ -82,6 +84,27 @@ def check_artifacts(models: Sequence[Model]) -> None:
         f"{len(missing)} of {len(models)} models have no artifact, or one that is not whole:\n{lines}\n"
         "or all at once: make setup"
     )
+
+
+def check_proofs(options: ServeOptions, models: Sequence[Model]) -> None:
+    """Every artifact is the one that was compared with its source model, or is asked for by name."""
+    unknown = sorted(set(options.allow_unproved) - {model.name for model in models})
+    if unknown:
+        raise PreflightError(f"--allow-unproved {', '.join(unknown)}: no such model is to be served")
+    found = {
+        name: why
+        for name, why in unproved(models, options.profile).items()
+        if name not in options.allow_unproved
+    }
+    if found:
+        lines = "\n".join(
+            f"  {name}: {why}\n    prove it anew: tritonzoo convert {name} --force"
+            for name, why in found.items()
+        )
+        raise PreflightError(
+            f"{len(found)} of {len(models)} models are not proved:\n{lines}\n"
+            f"or serve them all the same: --allow-unproved {','.join(found)}"
+        )
 
 
 def check_ports(host: str, ports: Ports) -> None:

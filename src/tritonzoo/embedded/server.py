@@ -129,7 +129,7 @@ class EmbeddedTriton:
         self._folder = state.ServerFolder.claim(self.options.ports.http)
         try:
             preflight.check(self.options, self.models)
-            profiles.derive(repository, self.options.profile)
+            profiles.derive(self.models, self.options.profile)
             for orphan in shm.remove_orphans():
                 log.info("removed %s, left by a server that is gone", orphan)
             self._launch(repository)
