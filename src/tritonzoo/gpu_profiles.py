@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from tritonclient.grpc import model_config_pb2
 
-from tritonzoo.convert.shape_profiles import Profile
 from tritonzoo.errors import RepositoryError
-from tritonzoo.plan_manifest import plan_name
 from tritonzoo.repository import onnx_name
+from tritonzoo.tensorrt.manifest import plan_name
+from tritonzoo.tensorrt.shape_profiles import Profile
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message

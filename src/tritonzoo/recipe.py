@@ -170,7 +170,8 @@ class Recipe:
     shapes: Mapping[str, Shapes] = field(default_factory=dict)  # input -> extents
     tolerance: Mapping[str, Tolerance] = field(default_factory=dict)  # precision -> bound; these are made
     quantization: str = "dynamic"  # how int8 is made: dynamic, or static by minmax, entropy or percentile
-    opset: int = 17  # read by ONNX Runtime 1.14 and later and by TensorRT 8.6 and later
+    opset: int | None = None  # pins one; None: the one that every target reads
+    exporter: str = "auto"  # which of torch's: "torchscript", "dynamo", or "auto", whichever succeeds first
     files: Mapping[str, str] = field(default_factory=dict)  # file in the version folder -> file of the source
 
     def __post_init__(self) -> None:

@@ -63,7 +63,7 @@ BAD = {
         png_header(60_000, 60_000, zlib.compress(b"\0" * 40_000_000, 9)),
         "60000",
     ),
-    "base64 that does not decode": (*IMAGE, base64.b64encode(letter_png())[:-5] + b"=", "base64"),
+    "base64 that does not decode": (*IMAGE, base64.b64encode(letter_png())[:-91], "base64"),
 }
 
 
@@ -123,7 +123,7 @@ SHAPES = {
     "wrong dtype": ({"name": "text", "shape": [1, 1], "datatype": "FP32", "data": [1.0]}, "ensemble_embedding", "data-type"),
     "wrong rank": ({"name": "text", "shape": [1, 1, 1], "datatype": "BYTES", "data": ["a"]}, "ensemble_embedding", "shape"),
     "wrong dims": ({"name": "text", "shape": [1, 2], "datatype": "BYTES", "data": ["a", "b"]}, "ensemble_embedding", "shape"),
-    "no rows": ({"name": "text", "shape": [0, 1], "datatype": "BYTES", "data": []}, "ensemble_embedding", "batch"),
+    "no rows": ({"name": "text", "shape": [0, 1], "datatype": "BYTES", "data": []}, "ensemble_embedding", "elements"),
     "too many rows": ({"name": "text", "shape": [999, 1], "datatype": "BYTES", "data": ["a"] * 999}, "ensemble_embedding", "batch"),
     "another input": ({"name": "txt", "shape": [1, 1], "datatype": "BYTES", "data": ["a"]}, "ensemble_embedding", "txt"),
     "unknown model": ({"name": "text", "shape": [1, 1], "datatype": "BYTES", "data": ["a"]}, "ensemble_nothing", "ensemble_nothing"),

@@ -8,7 +8,6 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
-from tritonzoo.convert.shape_profiles import bucket_profiles, fixed_profile, one_profile
 from tritonzoo.errors import RepositoryError
 from tritonzoo.gpu_profiles import (
     ONNX_PRECISIONS,
@@ -18,6 +17,7 @@ from tritonzoo.gpu_profiles import (
 )
 from tritonzoo.recipe import Shapes
 from tritonzoo.repository import Model
+from tritonzoo.tensorrt.shape_profiles import bucket_profiles, fixed_profile, one_profile
 
 TREE = Path(__file__).parents[2] / "model_repository"
 EXPORTED = sorted(

@@ -11,11 +11,11 @@ from tritonclient.grpc import model_config_pb2
 
 from tests.unit.tensorrt_machine import empty_path, fake_program
 from tritonzoo.convert.parity import Reference
-from tritonzoo.convert.plan_builders import PYTHON
-from tritonzoo.convert.plan_runs import median_gpu_ms, run_plan
-from tritonzoo.convert.shape_profiles import bucket_profiles
 from tritonzoo.errors import ConversionError, ParityError
 from tritonzoo.recipe import Shapes, Tolerance
+from tritonzoo.tensorrt.builders import PYTHON
+from tritonzoo.tensorrt.runs import median_gpu_ms, run_plan
+from tritonzoo.tensorrt.shape_profiles import bucket_profiles
 
 PROFILES = bucket_profiles({"x": Shapes((1, 2), (2, 4), (4, 8))}, (4, 8))
 CONFIG = text_format.Parse(

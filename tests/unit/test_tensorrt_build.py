@@ -13,14 +13,14 @@ import time
 import pytest
 
 from tests.unit.tensorrt_machine import TRTEXEC, TRTEXEC_LOG, empty_path, fake_program
-from tritonzoo.convert import plan_builders
-from tritonzoo.convert.shape_profiles import bucket_profiles, one_profile
-from tritonzoo.convert.tensorrt import PlanFromOnnx
 from tritonzoo.errors import ConversionError, ParityError
-from tritonzoo.gpus import Gpu
 from tritonzoo.lock import sha256_of
-from tritonzoo.plan_manifest import PlanManifest, manifest_path
 from tritonzoo.recipe import Shapes
+from tritonzoo.tensorrt import builders
+from tritonzoo.tensorrt.gpus import Gpu
+from tritonzoo.tensorrt.manifest import PlanManifest, manifest_path
+from tritonzoo.tensorrt.plan import PlanFromOnnx
+from tritonzoo.tensorrt.shape_profiles import bucket_profiles, one_profile
 
 SHAPES = {"x": Shapes((1, 2), (4, 8), (8, 16))}
 NVIDIA_SMI = """
@@ -179,7 +179,7 @@ def test_ctrl_c_stops_the_build_and_leaves_the_previous_plan(plan, log, tmp_path
     put_previous(plan)
     script = f"""
 from pathlib import Path
-from tritonzoo.convert.tensorrt import PlanFromOnnx
+from tritonzoo.tensorrt.plan import PlanFromOnnx
 from tritonzoo.recipe import Shapes
 PlanFromOnnx(Path({str(plan.source)!r}), Path({str(plan.target)!r}), "fp16",
              ({{"x": Shapes((1, 2), (4, 8), (8, 16))}},)).build(Path({str(log)!r}))
@@ -214,13 +214,13 @@ def test_docker_is_taken_when_there_is_neither_trtexec_nor_the_package(plan, log
     given = json.loads((programs / "arguments.json").read_text())
     assert given[:4] == ["run", "--rm", "--init", "--gpus=all"]
     assert f"--volume={plan.source.parent}:{plan.source.parent}" in given
-    assert made.built_by == f"the container {plan_builders.IMAGE}"
+    assert made.built_by == f"the container {builders.IMAGE}"
 
 
 def test_trtexec_goes_before_docker(programs):
     fake_program(programs, "docker", TRTEXEC)
     fake_program(programs, "trtexec", TRTEXEC)
-    assert plan_builders.find_builder() == plan_builders.TRTEXEC
+    assert builders.find_builder() == builders.TRTEXEC
 
 
 def wait_until(happened, timeout_s=20.0):

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tritonzoo.convert.plan_builders import container
-from tritonzoo.convert.shape_profiles import bucket_profiles, fixed_profile, one_profile, wide_range
-from tritonzoo.convert.tensorrt import PlanFromOnnx
 from tritonzoo.errors import ConversionError, RecipeError
 from tritonzoo.recipe import Shapes
+from tritonzoo.tensorrt.builders import container
+from tritonzoo.tensorrt.plan import PlanFromOnnx
+from tritonzoo.tensorrt.shape_profiles import bucket_profiles, fixed_profile, one_profile, wide_range
 
 TEXT = {name: Shapes((1, 2), (16, 32), (128, 256)) for name in ("input_ids", "attention_mask")}
 PICTURE = {"pixels": Shapes((1, 128, 128, 3), (8, 128, 128, 3), (32, 128, 128, 3))}

@@ -9,10 +9,10 @@ from google.protobuf import text_format
 from onnx import TensorProto, helper, numpy_helper
 from tritonclient.grpc import model_config_pb2
 
-from tritonzoo.convert.shape_profiles import bucket_profiles, fixed_profile, one_profile
-from tritonzoo.convert.tensorrt import PlanFromOnnx
 from tritonzoo.errors import ConversionError
 from tritonzoo.recipe import Shapes
+from tritonzoo.tensorrt.plan import PlanFromOnnx
+from tritonzoo.tensorrt.shape_profiles import bucket_profiles, fixed_profile, one_profile
 
 SHAPES = {"x": Shapes((1, 2), (4, 8), (8, 16))}
 CONFIG = text_format.Parse(

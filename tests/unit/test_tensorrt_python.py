@@ -11,12 +11,12 @@ import json
 import pytest
 
 from tests.unit.tensorrt_machine import empty_path, fake_program
-from tritonzoo.convert.plan_builders import PYTHON
-from tritonzoo.convert.shape_profiles import bucket_profiles, one_profile
-from tritonzoo.convert.tensorrt import PlanFromOnnx
 from tritonzoo.errors import ConversionError
-from tritonzoo.plan_manifest import PlanManifest
 from tritonzoo.recipe import Shapes
+from tritonzoo.tensorrt.builders import PYTHON
+from tritonzoo.tensorrt.manifest import PlanManifest
+from tritonzoo.tensorrt.plan import PlanFromOnnx
+from tritonzoo.tensorrt.shape_profiles import bucket_profiles, one_profile
 
 SHAPES = {"x": Shapes((1, 2), (4, 8), (8, 16))}
 

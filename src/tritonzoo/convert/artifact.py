@@ -20,8 +20,9 @@ import numpy as np
 
 from tritonzoo import ledger
 from tritonzoo.convert import derived
-from tritonzoo.convert.onnx import OnnxFromTorch
-from tritonzoo.convert.parity import Parity, Reference, run_onnx, run_torch
+from tritonzoo.convert.declared import declared_by
+from tritonzoo.convert.onnx import ToOnnx, reference_run
+from tritonzoo.convert.parity import Parity, Reference, run_onnx
 from tritonzoo.convert.speed import measure_speed
 from tritonzoo.errors import ConversionError, RecipeError
 from tritonzoo.lock import sha256_of
@@ -107,7 +108,7 @@ def _begin(repository: Repository, model: Model, variant: str, on_step: Step) ->
         )
     on_step("asking the source model")
     samples = model.recipe_module.samples(np.random.default_rng(SAMPLES_SEED))
-    reference = Reference.of(run_torch(source, inputs, outputs), samples)
+    reference = Reference.of(reference_run(source, inputs, outputs), samples)
     model.version_folder.mkdir(exist_ok=True)
     return Conversion(model, variant, source, reference)
 
@@ -127,11 +128,18 @@ def _load(model: Model, weights: tuple[Path, ...]) -> torch.nn.Module:
 
 
 def _export(conversion: Conversion, target: Path) -> derived.Made:
-    recipe = conversion.model.recipe
-    exporter = OnnxFromTorch(conversion.inputs, conversion.outputs, recipe.shapes, recipe.opset)
-    exporter.export(conversion.source, conversion.reference.samples[0], target)
+    model, recipe = conversion.model, conversion.model.recipe
+    exported = ToOnnx(
+        conversion.inputs,
+        conversion.outputs,
+        recipe.shapes,
+        declared_by(model.config),
+        batched=model.config.max_batch_size > 0,
+        pinned_opset=recipe.opset,
+        using=recipe.exporter,
+    ).export(conversion.source, conversion.reference.samples[0], target)
     sources = ", ".join(str(source) for source in recipe.sources_of(conversion.variant))
-    return derived.Made(f"{sources}, {exporter.exporter}")
+    return derived.Made(f"{sources}, {exported}")
 
 
 def _place(

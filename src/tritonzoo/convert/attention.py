@@ -16,7 +16,7 @@ import numpy as np
 from tritonzoo.convert.graph import Graph, attribute
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto
+    from onnx import NodeProto
 
 _HEADS_FIRST = [0, 2, 1, 3]  # (batch, tokens, heads, size) <-> (batch, heads, tokens, size)
 _KEYS_LAST = [0, 2, 3, 1]  # (batch, tokens, heads, size) -> (batch, heads, size, tokens)

@@ -22,7 +22,7 @@ from tritonzoo.convert.graph import (
 from tritonzoo.convert.half_rounding import with_half_rounding
 from tritonzoo.convert.parity import Parity
 from tritonzoo.convert.probe import activations, smaller_half, tensor_types
-from tritonzoo.convert.sensitivity import smallest_set
+from tritonzoo.convert.sensitivity import Layer, smallest_set
 from tritonzoo.errors import ConversionError, ParityError
 from tritonzoo.recipe import Tolerance
 
@@ -34,17 +34,6 @@ if TYPE_CHECKING:
     Sample = Mapping[str, npt.NDArray[Any]]
 
 _LARGEST = float(np.finfo(np.float16).max)  # 65504
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One node of the graph."""
-
-    name: str
-    op_type: str
-
-    def __str__(self) -> str:
-        return f"{self.op_type} {self.name}"
 
 
 @dataclass(frozen=True)

@@ -1,114 +1,122 @@
-"""`OnnxFromTorch`: a PyTorch module becomes one ONNX file with the tensor names of `config.pbtxt`."""
+"""Every way to ONNX: what a recipe's `load` returns decides which one is taken.
+
+    torch.nn.Module                              OnnxFromTorch   torch's TorchScript or dynamo exporter
+    Keras model, SavedModel, tf.Module           OnnxFromKeras   tf2onnx
+    OnnxFile, or the path of an .onnx file       OnnxFromOnnx    renamed, upgraded
+
+A source that is none of these is refused; its answers are the reference that its artifacts are held to.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import io
-import logging
-import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from tritonzoo.convert.declared import Declared
+from tritonzoo.convert.exported import Exported
+from tritonzoo.convert.onnx_from_keras import OnnxFromKeras, run_keras
+from tritonzoo.convert.onnx_from_onnx import OnnxFile, OnnxFromOnnx, run_onnx_file
+from tritonzoo.convert.onnx_from_torch import AUTO, OnnxFromTorch
+from tritonzoo.convert.opset import ONNXRUNTIME, OPSETS, opset_for
+from tritonzoo.convert.parity import run_torch
 from tritonzoo.errors import ConversionError
 from tritonzoo.recipe import Shapes
 
-if TYPE_CHECKING:
-    import numpy.typing as npt
-    import torch
+__all__ = [
+    "Exported",
+    "OnnxFile",
+    "OnnxFromKeras",
+    "OnnxFromOnnx",
+    "OnnxFromTorch",
+    "ToOnnx",
+    "reference_run",
+]
 
-# Inputs are traced at extents no axis of a real model has, so that a constant baked in by accident is seen
-# when the graph is measured at other extents.
-_LARGEST_PROTOBUF_BYTES = 2_000_000_000
+_TENSORFLOW = {"keras", "tensorflow", "tf_keras"}
 
 
 @dataclass(frozen=True)
-class OnnxFromTorch:
-    """Export with torch's TorchScript-based exporter.
+class ToOnnx:
+    """Export whatever `load` returned.
 
     Args:
-        inputs: names in the order of the module's `forward`.
-        outputs: names in the order of what it returns.
+        inputs: names in the order in which the source model takes them.
+        outputs: names in the order in which it gives them.
         shapes: which axes of each input vary.
-        opset: of the standard ONNX operators.
+        declared: what `config.pbtxt` says of the tensors: `declared_by(config)`.
+        batched: axis 0 is the batch of every tensor (`max_batch_size` above 0).
+        target: what the graph is for: "onnxruntime", "tensorrt" or "legacy".
+        pinned_opset: the recipe's, if it pins one.
+        using: the recipe's choice of torch's exporters: "auto", "torchscript" or "dynamo".
     """
 
     inputs: Sequence[str]
     outputs: Sequence[str]
     shapes: Mapping[str, Shapes]
-    opset: int
+    declared: Mapping[str, Declared] = field(default_factory=dict)
+    batched: bool = True
+    target: str = ONNXRUNTIME
+    pinned_opset: int | None = None
+    using: str = AUTO
 
-    @property
-    def exporter(self) -> str:
-        """What the ledger says of how the graph was made."""
-        return f"torch.onnx TorchScript exporter, opset {self.opset}"
-
-    def export(self, module: torch.nn.Module, example: Mapping[str, npt.NDArray[Any]], path: Path) -> None:
-        """Write the graph of `module`, traced on one `example` batch, to `path`.
+    def export(self, source: Any, example: Mapping[str, Any], path: Path) -> Exported:
+        """Write `source` as ONNX to `path`.
 
         Raises:
-            ConversionError: torch cannot export it, or the graph has inputs or outputs that are not declared.
+            RecipeError: the target does not read the pinned opset.
+            ConversionError: the source is of no known kind, or cannot be exported as declared.
         """
-        import torch
-
-        missing = [name for name in self.inputs if name not in example]
-        if missing:
-            raise ConversionError(f"samples() yields no {', '.join(missing)}; it must feed every input")
-        arguments = tuple(torch.from_numpy(example[name]) for name in self.inputs)
-        with torch.inference_mode(), _quiet():
-            try:
-                torch.onnx.export(
-                    module,
-                    arguments,
-                    path,
-                    input_names=list(self.inputs),
-                    output_names=list(self.outputs),
-                    dynamic_axes=self._dynamic_axes(),
-                    opset_version=self.opset,
-                    dynamo=False,
+        opset = opset_for(self.target, self.pinned_opset)
+        highest = opset if self.pinned_opset else OPSETS[self.target].highest
+        contract = (self.inputs, self.outputs, self.shapes, opset)
+        match _kind(source):
+            case "torch":
+                exporter = OnnxFromTorch(
+                    *contract,
+                    using=self.using,
+                    highest_opset=highest,
+                    declared=self.declared,
+                    batched=self.batched,
                 )
-            except Exception as error:
-                raise ConversionError(f"torch could not export the model: {error}") from error
-        self._check(path)
-
-    def _dynamic_axes(self) -> dict[str, dict[int, str]]:
-        """Axis 0 is the batch of every tensor; other axes vary where the recipe's shapes do."""
-        axes = {
-            name: {axis: f"{name}_{axis}" for axis in self.shapes[name].dynamic_axes} for name in self.inputs
-        }
-        for name in self.inputs:
-            if 0 in axes[name]:
-                axes[name][0] = "batch"
-        return axes | {name: {0: "batch"} for name in self.outputs}
-
-    def _check(self, path: Path) -> None:
-        """Refuse a graph that is not the declared one: what is not declared is not proved either."""
-        import onnx
-
-        if path.stat().st_size > _LARGEST_PROTOBUF_BYTES:
-            raise ConversionError(f"{path.name} is over 2 GB, which one ONNX file cannot hold")
-        graph = onnx.load(path, load_external_data=False).graph
-        for kind, found, declared in (
-            ("inputs", [tensor.name for tensor in graph.input], list(self.inputs)),
-            ("outputs", [tensor.name for tensor in graph.output], list(self.outputs)),
-        ):
-            if found != declared:
-                raise ConversionError(
-                    f"the exported graph has {kind} {', '.join(found)}, but config.pbtxt declares "
-                    f"{', '.join(declared)}; make load() return a module with exactly these"
+                return exporter.export(source, example, path)
+            case "keras":
+                return OnnxFromKeras(*contract, declared=self.declared, batched=self.batched).export(
+                    source, example, path
                 )
+            case _:
+                from_onnx = OnnxFromOnnx(
+                    *contract, highest_opset=highest, declared=self.declared, batched=self.batched
+                )
+                return from_onnx.export(_file(source), example, path)
 
 
-@contextlib.contextmanager
-def _quiet() -> Any:
-    """Hold back what the exporter prints of tracing, which the measurement afterwards decides anyway."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
+def reference_run(source: Any, inputs: Sequence[str], outputs: Sequence[str]) -> Callable[..., Any]:
+    """The source model in its own runtime, as a function from named arrays to named arrays."""
+    match _kind(source):
+        case "torch":
+            return run_torch(source, inputs, outputs)
+        case "keras":
+            return run_keras(source, inputs, outputs)
+        case _:
+            return run_onnx_file(_file(source), inputs, outputs)
+
+
+def _kind(source: Any) -> str:
+    """Told by the packages of the object's classes, so that no framework is imported for it."""
+    packages = {parent.__module__.partition(".")[0] for parent in type(source).__mro__}
+    if isinstance(source, OnnxFile | Path):
+        return "onnx"
+    if "torch" in packages:
+        return "torch"
+    if packages & _TENSORFLOW:
+        return "keras"
+    raise ConversionError(
+        f"load() returned a {type(source).__name__}; return a torch.nn.Module, a Keras or TensorFlow model, "
+        f"or the path of an .onnx file"
+    )
+
+
+def _file(source: OnnxFile | Path) -> OnnxFile:
+    return source if isinstance(source, OnnxFile) else OnnxFile(source)

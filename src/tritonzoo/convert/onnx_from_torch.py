@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
+import inspect
 import io
-import logging
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tritonzoo.convert.declared import Declared
-from tritonzoo.convert.exported import Exported, reason_of, require_fits_one_file, write_exported
+from tritonzoo.convert.exported import (
+    Exported,
+    ToOnnxFile,
+    reason_of,
+    require_fits_one_file,
+    write_exported,
+)
 from tritonzoo.convert.graph_contract import GraphContract
 from tritonzoo.convert.opset import DYNAMO_LOWEST, ONNXRUNTIME, OPSETS
+from tritonzoo.convert.quiet import quiet
 from tritonzoo.errors import ConversionError
-from tritonzoo.recipe import Shapes
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -27,12 +30,11 @@ if TYPE_CHECKING:
 
 AUTO, TORCHSCRIPT, DYNAMO = "auto", "torchscript", "dynamo"
 _TITLES = {TORCHSCRIPT: "torch.onnx TorchScript exporter", DYNAMO: "torch.onnx dynamo exporter"}
-_LOGGERS = ("torch.onnx", "torch._dynamo", "torch.export", "torch.fx", "torch._subclasses", "onnxscript", "onnx_ir")
 _TORCHSCRIPT_HIGHEST = 20
 
 
 @dataclass(frozen=True)
-class OnnxFromTorch:
+class OnnxFromTorch(ToOnnxFile):
     """Export with one of torch's two exporters.
 
     The TorchScript exporter records one run of the module; a branch taken or a number computed in Python is
@@ -40,26 +42,14 @@ class OnnxFromTorch:
     data, and writes opset 18 and up; what it converts down is often wrong or refused by runtimes.
 
     Args:
-        inputs: names in the order of the module's `forward`.
-        outputs: names in the order of what it returns.
-        shapes: which axes of each input vary.
-        opset: of the standard ONNX operators.
         using: "torchscript", "dynamo", or "auto": the first below opset 18, the second from there on, and
             the other one where the first choice cannot export the module and `highest_opset` lets it.
         highest_opset: how far "auto" may go for the sake of the other exporter; a recipe that pins its opset
             gives that one.
-        declared: what `config.pbtxt` says of the tensors' types and extents, to hold the graph to it.
-        batched: axis 0 is the batch of every tensor (`max_batch_size` above 0).
     """
 
-    inputs: Sequence[str]
-    outputs: Sequence[str]
-    shapes: Mapping[str, Shapes]
-    opset: int
-    using: str = AUTO
-    highest_opset: int = OPSETS[ONNXRUNTIME].highest
-    declared: Mapping[str, Declared] = field(default_factory=dict)
-    batched: bool = True
+    using: str = field(default=AUTO, kw_only=True)
+    highest_opset: int = field(default=OPSETS[ONNXRUNTIME].highest, kw_only=True)
 
     def __post_init__(self) -> None:
         if self.using not in (AUTO, *_TITLES):
@@ -71,10 +61,6 @@ class OnnxFromTorch:
             )
 
     @property
-    def contract(self) -> GraphContract:
-        return GraphContract(self.inputs, self.outputs, self.shapes, self.declared, self.batched)
-
-    @property
     def attempts(self) -> tuple[tuple[str, int], ...]:
         """Which exporter at which opset, in the order in which they are tried."""
         if self.using != AUTO:
@@ -83,6 +69,12 @@ class OnnxFromTorch:
         dynamo = ((DYNAMO, dynamo_opset),) if dynamo_opset <= self.highest_opset else ()
         torchscript = ((TORCHSCRIPT, self.opset),) if self.opset <= _TORCHSCRIPT_HIGHEST else ()
         return torchscript + dynamo if self.opset < DYNAMO_LOWEST else dynamo + torchscript
+
+    @property
+    def exporter(self) -> str:
+        """The first attempt, as `Exported` tells it; which one it was in the end, only `export` knows."""
+        exporter, opset = self.attempts[0]
+        return f"{_TITLES[exporter]}, opset {opset}"
 
     def export(
         self, module: torch.nn.Module, example: Mapping[str, npt.NDArray[Any]], path: Path
@@ -100,20 +92,21 @@ class OnnxFromTorch:
             raise ConversionError(f"samples() yields no {', '.join(missing)}; it must feed every input")
         require_finite(module)
         arguments = tuple(torch.from_numpy(array) for array in self._traceable(example))
-        failures = []
+        failures: dict[str, list[str]] = {}
         for exporter, opset in self.attempts:
             try:
-                with torch.inference_mode(), _quiet():
+                with torch.inference_mode(), quiet():
                     model = _EXPORT[exporter](self.contract, module, arguments, opset)
                 self.contract.settle(model)
             except ConversionError as error:
-                failures.append(f"{exporter} at opset {opset}: {error}")
+                failures.setdefault(str(error), []).append(f"{exporter} at opset {opset}")
                 continue
             return write_exported(model, path, _TITLES[exporter])
-        raise ConversionError("torch could not export the model (" + "; ".join(failures) + ")")
+        told = "; ".join(f"{reason} ({', '.join(attempts)})" for reason, attempts in failures.items())
+        raise ConversionError(f"torch could not export the model: {told}")
 
     def _traceable(self, example: Mapping[str, npt.NDArray[Any]]) -> Iterator[npt.NDArray[Any]]:
-        """The example with two of whatever varies and is one of: an extent of 1 is broadcast, not followed."""
+        """The example with two of whatever varies and is one: an extent of 1 is broadcast, not followed."""
         for name in self.inputs:
             array = example[name]
             for axis in self.shapes[name].dynamic_axes:
@@ -153,7 +146,7 @@ def _export_torchscript(
         torch.onnx.export(
             module,
             arguments,
-            written,  # type: ignore[arg-type]  # in memory: over 2 GB it would scatter files beside the path
+            written,  # in memory: over 2 GB it would scatter files beside the path
             input_names=list(contract.inputs),
             output_names=list(contract.outputs),
             dynamic_axes=axes,
@@ -172,10 +165,12 @@ def _export_dynamo(
 
     # AUTO and not a named Dim: torch finds out which axes are equal (tokens and their mask) by itself, and an
     # axis that came out fixed is then refused with its name by the contract.
-    dynamic_shapes = tuple(
-        {axis: torch.export.Dim.AUTO for axis in contract.shapes[name].dynamic_axes}
-        for name in contract.inputs
+    dynamic_shapes: tuple[Any, ...] = tuple(
+        dict.fromkeys(contract.shapes[name].dynamic_axes, torch.export.Dim.AUTO) for name in contract.inputs
     )
+    named = _named_parameters(module)
+    if named < len(dynamic_shapes):
+        dynamic_shapes = (*dynamic_shapes[:named], dynamic_shapes[named:])  # the rest go into *tensors
     try:
         # No names are given: the exporter would put them beside inner tensors of the same name.
         program = torch.onnx.export(
@@ -195,19 +190,11 @@ def _export_dynamo(
     return model
 
 
+def _named_parameters(module: torch.nn.Module) -> int:
+    """How many inputs `forward` takes by name; the others it takes as `*tensors`."""
+    kinds = [parameter.kind for parameter in inspect.signature(module.forward).parameters.values()]
+    gathered = inspect.Parameter.VAR_POSITIONAL
+    return kinds.index(gathered) if gathered in kinds else len(kinds)
+
+
 _EXPORT = {TORCHSCRIPT: _export_torchscript, DYNAMO: _export_dynamo}
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Hold back what the exporters print of their passes; what matters of it is measured afterwards."""
-    levels = {name: logging.getLogger(name).level for name in _LOGGERS}
-    for name in levels:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)

@@ -79,7 +79,7 @@ def quantize_dynamic(
         ParityError: the tolerance does not hold even with every layer left out.
     """
     reduced = not multiplies_int8_exactly() if reduced_range is None else reduced_range
-    model = _prepared(source)
+    model = prepared(source)
     candidates = _products(model)
     on_step(f"quantizing {len(candidates)} layers")
     everything = _dynamic(model, sorted(candidates), reduced)
@@ -149,7 +149,8 @@ def multiplies_int8_exactly() -> bool:
     return bool(flags & {"avx512_vnni", "avx_vnni", "amx_int8"})
 
 
-def _prepared(source: Path) -> ModelProto:
+def prepared(source: Path) -> ModelProto:
+    """The graph with its weights as initializers, every node named, and no noted shapes."""
     model = read_sound(source)
     constants_to_initializers(model)
     name_nodes(model)

@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One node of a graph."""
+
+    name: str
+    op_type: str
+
+    def __str__(self) -> str:
+        return f"{self.op_type} {self.name}"
 
 
 def smallest_set(

@@ -58,6 +58,9 @@ def _ask(client: Client, pipeline: Pipeline, question: Question) -> Outcome:
     except CallError as error:
         return Outcome(question.shown, error=error)
     latency_ms = round((time.perf_counter() - start_s) * 1000, 3)
-    if pipeline.max_batch_size:
-        outputs = {name: array[0] for name, array in outputs.items()}
-    return Outcome(question.shown, outputs, latency_ms)
+    shown = {
+        tensor.name: outputs[tensor.name][0] if pipeline.max_batch_size else outputs[tensor.name]
+        for tensor in pipeline.outputs  # in the order of the contract, whatever the server's
+        if tensor.name in outputs
+    }
+    return Outcome(question.shown, shown, latency_ms)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 
-from tritonzoo.convert.shape_profiles import Profile, by
+from tritonzoo.tensorrt.shape_profiles import Profile, by
 
 _Range = tuple[int, int]  # smallest and largest extent
 _Axis = tuple[str, int]  # input and axis

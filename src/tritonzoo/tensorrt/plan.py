@@ -21,15 +21,15 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from tritonzoo.convert.logged_run import run_logged
-from tritonzoo.convert.plan_builders import TRTEXEC, PlanBuilder, find_builder
-from tritonzoo.convert.profile_faults import profile_faults
-from tritonzoo.convert.shape_profiles import Profile, by
-from tritonzoo.convert.tensorrt_graph import graph_faults, load_graph
-from tritonzoo.convert.tensorrt_log import read_build
 from tritonzoo.errors import ConversionError
 from tritonzoo.lock import sha256_of
-from tritonzoo.plan_manifest import PlanManifest, manifest_path
+from tritonzoo.tensorrt.build_log import read_build
+from tritonzoo.tensorrt.builders import TRTEXEC, PlanBuilder, find_builder
+from tritonzoo.tensorrt.graph_faults import graph_faults, load_graph
+from tritonzoo.tensorrt.logged_run import run_logged
+from tritonzoo.tensorrt.manifest import PlanManifest, manifest_path
+from tritonzoo.tensorrt.profile_faults import profile_faults
+from tritonzoo.tensorrt.shape_profiles import Profile, by
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message

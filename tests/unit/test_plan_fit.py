@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests.unit.tensorrt_machine import empty_path, fake_program
-from tritonzoo import plans
 from tritonzoo.errors import RepositoryError, ServerError
-from tritonzoo.gpus import Gpu, driver_cuda_version, present_gpus, tensorrt_version
 from tritonzoo.lock import sha256_of
-from tritonzoo.plan_manifest import PlanManifest, manifest_path
 from tritonzoo.recipe import Shapes
+from tritonzoo.tensorrt import fit
+from tritonzoo.tensorrt.gpus import Gpu, driver_cuda_version, present_gpus, tensorrt_version
+from tritonzoo.tensorrt.manifest import PlanManifest, manifest_path
 
 A10, A100, H100 = Gpu("NVIDIA A10", "8.6"), Gpu("NVIDIA A100", "8.0"), Gpu("NVIDIA H100", "9.0")
 RTX_3090, T4 = Gpu("NVIDIA GeForce RTX 3090", "8.6"), Gpu("Tesla T4", "7.5")
@@ -75,18 +75,18 @@ def programs(tmp_path, monkeypatch):
     ],
 )  # fmt: skip
 def test_a_plan_fits_its_compute_capability_and_its_tensorrt(built, gpus, tensorrt, reason):
-    assert plans.why_not(replace(MANIFEST, **built), gpus, tensorrt) == reason
+    assert fit.why_not(replace(MANIFEST, **built), gpus, tensorrt) == reason
 
 
 def test_a_gpu_of_another_name_is_cautioned_of_and_its_own_is_not():
-    assert plans.caution(MANIFEST, [A10]) is None
-    assert plans.caution(MANIFEST, [A10, RTX_3090]) == (
+    assert fit.caution(MANIFEST, [A10]) is None
+    assert fit.caution(MANIFEST, [A10, RTX_3090]) == (
         "its kernels were timed on NVIDIA A10, and this machine has NVIDIA GeForce RTX 3090; build it here"
     )
 
 
 def test_the_line_for_the_log_says_why_what_serves_and_how_to_build():
-    line = plans.left_on_onnx(
+    line = fit.left_on_onnx(
         "sentiment", Path("1/model.fp16.plan"), "this server has no TensorRT", "model.fp16.onnx",
         "tritonzoo convert sentiment --to tensorrt --precision fp16",
     )  # fmt: skip
@@ -111,44 +111,44 @@ class TestOnAMachine:
         return plan
 
     def test_a_whole_plan_that_fits_is_served(self, plan):
-        assert plans.why_not_here(plan) is None
+        assert fit.why_not_here(plan) is None
 
     def test_a_plan_without_its_source_is_served(self, plan):
         plan.with_name("model.fp16.onnx").unlink()
-        assert plans.why_not_here(plan) is None
+        assert fit.why_not_here(plan) is None
 
     def test_an_absent_plan(self, plan):
         plan.unlink()
-        assert plans.why_not_here(plan) == "it was never built"
+        assert fit.why_not_here(plan) == "it was never built"
 
     def test_a_plan_without_a_manifest(self, plan):
         manifest_path(plan).unlink()
-        assert plans.why_not_here(plan) == "it has no manifest, so nobody knows for which GPU it is"
+        assert fit.why_not_here(plan) == "it has no manifest, so nobody knows for which GPU it is"
 
     def test_a_flipped_byte(self, plan):
         plan.write_bytes(b"b plan")
-        assert plans.why_not_here(plan) == "its bytes are not those that its manifest describes"
+        assert fit.why_not_here(plan) == "its bytes are not those that its manifest describes"
 
     def test_a_newer_source(self, plan):
         plan.with_name("model.fp16.onnx").write_bytes(b"another graph")
-        assert plans.why_not_here(plan) == "model.fp16.onnx has changed since it was built"
+        assert fit.why_not_here(plan) == "model.fp16.onnx has changed since it was built"
 
     def test_a_driver_that_does_not_answer(self, plan, programs):
         fake_program(
             programs, "nvidia-smi", "import sys; sys.exit('Failed to initialize NVML: version mismatch')"
         )
-        assert plans.why_not_here(plan) == "nvidia-smi fails: Failed to initialize NVML: version mismatch"
+        assert fit.why_not_here(plan) == "nvidia-smi fails: Failed to initialize NVML: version mismatch"
 
     @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"profiles": [{"x": {}}]}', '{"profiles": []}'])
     def test_a_manifest_that_is_none(self, plan, text):
         manifest_path(plan).write_text(text)
-        assert "not the manifest of a plan" in (plans.why_not_here(plan) or "")
+        assert "not the manifest of a plan" in (fit.why_not_here(plan) or "")
         with pytest.raises(RepositoryError, match="build the plan again"):
             PlanManifest.read(plan)
 
     def test_a_machine_without_gpus(self, plan, monkeypatch):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-        assert plans.why_not_here(plan) == "this machine has no NVIDIA GPU"
+        assert fit.why_not_here(plan) == "this machine has no NVIDIA GPU"
 
 
 def test_gpus_are_those_that_nvidia_smi_lists(programs):

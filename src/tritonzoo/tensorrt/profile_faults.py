@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tritonzoo.convert.profile_coverage import uncovered_shape
-from tritonzoo.convert.shape_profiles import Profile
+from tritonzoo.tensorrt.profile_coverage import uncovered_shape
+from tritonzoo.tensorrt.shape_profiles import Profile
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message

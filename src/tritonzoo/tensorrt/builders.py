@@ -40,7 +40,7 @@ class PlanBuilder:
 
 
 TRTEXEC = PlanBuilder("trtexec", ("trtexec",))
-PYTHON = PlanBuilder("TensorRT's Python package", (sys.executable, "-m", "tritonzoo.convert.trtexec"))
+PYTHON = PlanBuilder("TensorRT's Python package", (sys.executable, "-m", "tritonzoo.tensorrt.trtexec"))
 
 
 def container(image: str = IMAGE) -> PlanBuilder:

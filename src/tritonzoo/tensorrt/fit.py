@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tritonzoo.errors import RepositoryError, ServerError
-from tritonzoo.gpus import Gpu, present_gpus, tensorrt_version
 from tritonzoo.lock import sha256_of
-from tritonzoo.plan_manifest import PlanManifest
+from tritonzoo.tensorrt.gpus import Gpu, present_gpus, tensorrt_version
+from tritonzoo.tensorrt.manifest import PlanManifest
 
 # The one later major release that loads version-compatible plans (TensorRT support matrix, 11.4).
 _NEXT_MAJOR = {8: 10, 10: 11}

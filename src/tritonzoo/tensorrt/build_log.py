@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tritonzoo.errors import ConversionError, ServerError
-from tritonzoo.gpus import Gpu, driver_cuda_version, present_gpus
+from tritonzoo.tensorrt.gpus import Gpu, driver_cuda_version, present_gpus
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A small trtexec over TensorRT's Python package: `python -m tritonzoo.convert.trtexec --onnx=...`.
+"""A small trtexec over TensorRT's Python package: `python -m tritonzoo.tensorrt.trtexec --onnx=...`.
 
 For machines that have the package (`pip install tensorrt==10.5.0`) and no trtexec. It takes the arguments
 that `PlanFromOnnx` writes, with the same meaning, and opens its log with the same line. A process of its own,

@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tritonzoo.errors import RecipeError, RepositoryError
-from tritonzoo.gpus import Gpu
 from tritonzoo.lock import write_text
 from tritonzoo.recipe import Shapes
+from tritonzoo.tensorrt.gpus import Gpu
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tritonclient.utils import triton_to_np_dtype
 
-from tritonzoo.convert.logged_run import run_logged
-from tritonzoo.convert.plan_builders import PYTHON, PlanBuilder, find_builder
-from tritonzoo.convert.shape_profiles import Profile, by
 from tritonzoo.errors import ConversionError
+from tritonzoo.tensorrt.builders import PYTHON, PlanBuilder, find_builder
+from tritonzoo.tensorrt.logged_run import run_logged
+from tritonzoo.tensorrt.shape_profiles import Profile, by
 
 if TYPE_CHECKING:
     import numpy.typing as npt
