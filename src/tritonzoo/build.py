@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from tritonzoo.repository import Model, Repository
 
 if TYPE_CHECKING:
     from tritonzoo.ledger import Entry
+    from tritonzoo.tensorrt.of_model import PlanShapes
 
 
 def pull_all(names: Sequence[str], variant: str, *, force: bool) -> None:
@@ -43,6 +45,35 @@ def convert_all(names: Sequence[str], variant: str, precisions: Sequence[str], *
             entries = convert(repository, model, variant, missing, on_step)
         for artifact, entry in entries.items():
             console.print(f"[green]✓[/] {model.name}: {artifact}, {_summary(entry)}", soft_wrap=True)
+
+
+def plan_all(
+    names: Sequence[str], variant: str, precisions: Sequence[str], shapes: PlanShapes, *, dry_run: bool
+) -> None:
+    """Build TensorRT plans of the named models (none: all); a dry run only prints the commands."""
+    from tritonzoo.tensorrt.of_model import SOURCES, build, plan_of, precisions_of
+    from tritonzoo.tensorrt.shape_profiles import wide_range
+
+    repository = Repository.find()
+    for model in _with_recipe(repository, names):
+        if not model.recipe.shapes:
+            continue
+        for precision in precisions_of(model, precisions):
+            with _about(model):
+                plan = plan_of(model, precision, shapes)
+                wide = wide_range(plan.profiles)
+                if wide:
+                    console.print(f"[yellow]![/] {model.name}: {wide}", soft_wrap=True)
+                if dry_run:
+                    print(shlex.join(plan.command()))  # noqa: T201  the command is what was asked for
+                    continue
+                from tritonzoo.convert.artifact import begin, convert
+
+                with steps(model.name) as on_step:
+                    if not is_proved(model, variant, SOURCES[precision]):
+                        convert(repository, model, variant, [SOURCES[precision]], on_step)
+                    manifest = build(begin(repository, model, variant, on_step), plan, on_step)
+            console.print(f"[green]✓[/] {model.name}: {plan.target.name} for {manifest.gpu}", soft_wrap=True)
 
 
 @contextmanager

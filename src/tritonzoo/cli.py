@@ -56,14 +56,43 @@ def pull(names: Names = None, variant: Variant = "starter", force: Force = False
 def convert(
     names: Names = None,
     variant: Variant = "starter",
-    precision: Annotated[str, typer.Option(help="fp32, fp16, int8, separated by commas.")] = "fp32",
+    precision: Annotated[
+        str,
+        typer.Option(
+            help="Separated by commas: fp32, fp16, int8; for TensorRT also best; qdq is int8 for it."
+        ),
+    ] = "fp32",
+    to: Annotated[str, typer.Option(help="onnx or tensorrt.")] = "onnx",
+    fixed: Annotated[bool, typer.Option("--fixed", help="TensorRT: fix every axis but the batch.")] = False,
+    buckets: Annotated[
+        str, typer.Option(help="TensorRT: a profile for each length, such as 32,64,256.")
+    ] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="TensorRT: print the commands, build nothing.")
+    ] = False,
     force: Force = False,
 ) -> None:
-    """Export models to ONNX, and keep what answers as its source model does."""
-    from tritonzoo.build import convert_all
+    """Export models to ONNX, or build TensorRT plans, and keep what answers as its source model does."""
+    from tritonzoo.build import convert_all, plan_all
+    from tritonzoo.tensorrt.of_model import PlanShapes
+
+    if to not in ("onnx", "tensorrt"):
+        raise typer.BadParameter("it is onnx or tensorrt", param_hint="--to")
+    with _told_plainly():
+        if to == "tensorrt":
+            shapes = PlanShapes(fixed, tuple(int(length) for length in _listed(buckets)))
+            plan_all(names or [], variant, _listed(precision), shapes, dry_run=dry_run)
+        else:
+            convert_all(names or [], variant, _listed(precision), force=force)
+
+
+@app.command()
+def ledger(names: Names = None) -> None:
+    """Show how far each artifact's answers are from its source model's, and how fast it is."""
+    from tritonzoo.ledger_table import print_ledger
 
     with _told_plainly():
-        convert_all(names or [], variant, _listed(precision), force=force)
+        print_ledger(names or [])
 
 
 @app.command()
@@ -80,6 +109,17 @@ def check() -> None:
     if findings:
         raise typer.Exit(1)
     console.print(f"[green]✓[/] {len(repository.models)} models and pipelines, nothing wrong")
+
+
+@app.command()
+def derive(profile: Annotated[str, typer.Argument(help="Such as cpu-int8 or gpu-tensorrt-fp16.")]) -> None:
+    """Write each configs/<profile>.pbtxt, which Triton picks with --model-config-name=<profile>."""
+    from tritonzoo.profiles import derive as write
+    from tritonzoo.repository import Repository
+
+    with _told_plainly():
+        for path in write(Repository.find().models.values(), profile):
+            console.print(path, soft_wrap=True)
 
 
 @app.command()

@@ -11,6 +11,7 @@ native backend would get one flat tensor, hence not in the commit.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +22,11 @@ from tritonclient.grpc import model_config_pb2
 
 from tritonzoo import ledger
 from tritonzoo.errors import RepositoryError
+from tritonzoo.gpu_profiles import GPU_PROFILES, ONNX_PRECISIONS, onnx_config, tensorrt_config
 from tritonzoo.lock import write_text
 from tritonzoo.repository import Model, onnx_name
+from tritonzoo.tensorrt.fit import left_on_onnx, why_not_here
+from tritonzoo.tensorrt.manifest import PlanManifest, plan_name
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -35,7 +39,9 @@ PREFERENCES = {
     "cpu-int8": ("int8", "fused", "fp32"),
     FASTEST: ("int8", "fused", "fp32"),  # in the order of their measured speed
 }
-PROFILES = tuple(PREFERENCES)
+PROFILES = (*PREFERENCES, *GPU_PROFILES)
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -69,11 +75,31 @@ def derive(models: Iterable[Model], profile: str) -> tuple[Path, ...]:
 
 
 def profile_config(model: Model, profile: str) -> Message | None:
-    """What a cpu profile says of one model; None where it says nothing new."""
+    """What a profile says of one model; None where it says nothing new."""
     if profile not in PROFILES:
         raise RepositoryError(f"no serving profile {profile!r}; there are: {', '.join(PROFILES)}")
     if model.config.backend != "onnxruntime":
         return None
+    return _gpu_config(model, profile) if profile in GPU_PROFILES else _cpu_config(model, profile)
+
+
+def _gpu_config(model: Model, profile: str) -> Message:
+    """TensorRT where the plan fits this machine; elsewhere ONNX on the GPU, and the log says why."""
+    _, engine, precision = profile.split("-")
+    onnx_precision = precision if precision in ONNX_PRECISIONS else "fp32"
+    if engine == "tensorrt":
+        plan = model.version_folder / plan_name(precision)
+        reason = why_not_here(plan)
+        if reason is None:
+            manifest = PlanManifest.read(plan)
+            assert manifest is not None, "a plan that fits has a manifest"
+            return tensorrt_config(model.config, precision, manifest.profiles)
+        rebuild = f"tritonzoo convert {model.name} --to tensorrt --precision {precision}"
+        log.warning(left_on_onnx(model.name, plan, reason, onnx_name(onnx_precision), rebuild))
+    return onnx_config(model.config, onnx_precision)
+
+
+def _cpu_config(model: Model, profile: str) -> Message | None:
     config = model_config_pb2.ModelConfig()
     config.CopyFrom(model.config)
     artifact = choose(model, profile).artifact

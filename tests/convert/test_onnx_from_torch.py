@@ -64,18 +64,26 @@ def outside(path: Path) -> dict[str, list[Any]]:
     }
 
 
-def export(function: Any, path: Path, shapes: Any = VECTORS, outputs: tuple[str, ...] = ("y",), **options: Any) -> Any:
+def export(
+    function: Any, path: Path, shapes: Any = VECTORS, outputs: tuple[str, ...] = ("y",), **options: Any
+) -> Any:
     options = {"using": "torchscript", "opset": 17, **options}
     opset = options.pop("opset")
     example = {name: np.ones(extents.opt, np.float32) for name, extents in shapes.items()}
-    return OnnxFromTorch(list(shapes), outputs, shapes, opset, **options).export(Lambda(function).eval(), example, path)
+    return OnnxFromTorch(list(shapes), outputs, shapes, opset, **options).export(
+        Lambda(function).eval(), example, path
+    )
 
 
 @BOTH
-def test_the_graph_has_the_declared_names_and_varies_where_the_recipe_does(tmp_path: Path, using: str, opset: int) -> None:
+def test_the_graph_has_the_declared_names_and_varies_where_the_recipe_does(
+    tmp_path: Path, using: str, opset: int
+) -> None:
     module, path = MeanOfWords().eval(), tmp_path / "model.onnx"
 
-    exported = OnnxFromTorch(list(TEXT), ["embedding"], TEXT, opset, using=using).export(module, words(2, 7), path)
+    exported = OnnxFromTorch(list(TEXT), ["embedding"], TEXT, opset, using=using).export(
+        module, words(2, 7), path
+    )
 
     assert outside(path) == {
         "input_ids": ["batch", "input_ids_1"],
@@ -88,16 +96,23 @@ def test_the_graph_has_the_declared_names_and_varies_where_the_recipe_does(tmp_p
         expected = module(*(torch.from_numpy(array) for array in sample.values())).detach().numpy()
         np.testing.assert_allclose(session.run(["embedding"], sample)[0], expected, atol=1e-6)
     assert (exported.opset, exported.ir_version) == (opset, 8)
-    assert str(exported) == {
-        "torchscript": "torch.onnx TorchScript exporter, opset 17",
-        "dynamo": "torch.onnx dynamo exporter, opset 18",
-    }[using]
+    assert (
+        str(exported)
+        == {
+            "torchscript": "torch.onnx TorchScript exporter, opset 17",
+            "dynamo": "torch.onnx dynamo exporter, opset 18",
+        }[using]
+    )
 
 
 @BOTH
-def test_an_example_of_one_row_does_not_make_one_row_a_constant(tmp_path: Path, using: str, opset: int) -> None:
+def test_an_example_of_one_row_does_not_make_one_row_a_constant(
+    tmp_path: Path, using: str, opset: int
+) -> None:
     path = tmp_path / "model.onnx"
-    OnnxFromTorch(list(TEXT), ["embedding"], TEXT, opset, using=using).export(MeanOfWords().eval(), words(1, 7), path)
+    OnnxFromTorch(list(TEXT), ["embedding"], TEXT, opset, using=using).export(
+        MeanOfWords().eval(), words(1, 7), path
+    )
 
     answers = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]).run(None, words(5, 3))
 
@@ -105,12 +120,18 @@ def test_an_example_of_one_row_does_not_make_one_row_a_constant(tmp_path: Path, 
 
 
 @BOTH
-def test_an_output_that_is_an_input_or_another_output_has_a_name_of_its_own(tmp_path: Path, using: str, opset: int) -> None:
+def test_an_output_that_is_an_input_or_another_output_has_a_name_of_its_own(
+    tmp_path: Path, using: str, opset: int
+) -> None:
     path, x = tmp_path / "model.onnx", vectors(3)["x"]
 
-    export(lambda project, x: (x, project(x).relu(), x), path, outputs=("a", "b", "c"), using=using, opset=opset)
+    export(
+        lambda project, x: (x, project(x).relu(), x), path, outputs=("a", "b", "c"), using=using, opset=opset
+    )
 
-    a, b, c = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]).run(["a", "b", "c"], {"x": x})
+    a, b, c = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]).run(
+        ["a", "b", "c"], {"x": x}
+    )
     assert (a == x).all() and (c == x).all() and b.min() >= 0
 
 
@@ -119,7 +140,10 @@ def test_an_output_that_is_an_input_or_another_output_has_a_name_of_its_own(tmp_
     ("function", "message"),
     [
         (lambda project, x: (project(x), x), r"has 2 outputs \(.*\), but config.pbtxt declares 1 \(y\)"),
-        (lambda project, x: project(x).reshape(4, -1), "axis 0 of output y is fixed at 4, but the batch varies.*x.shape or -1"),
+        (
+            lambda project, x: project(x).reshape(4, -1),
+            "axis 0 of output y is fixed at 4, but the batch varies.*x.shape or -1",
+        ),
         (lambda project, x: project(x).sum(0), "axis 0 of output y is fixed at 4, but the batch varies"),
         (lambda project, x: x.missing, "has no attribute 'missing'"),
     ],
@@ -139,15 +163,34 @@ def test_a_graph_that_is_not_the_declared_one_is_refused(
 def test_an_input_that_the_model_does_not_use_is_named(tmp_path: Path, using: str, opset: int) -> None:
     shapes = {**VECTORS, "attention_mask": VECTORS["x"]}
 
-    with pytest.raises(ConversionError, match="dropped attention_mask, which the model does not use; use it in load"):
+    with pytest.raises(
+        ConversionError, match="dropped attention_mask, which the model does not use; use it in load"
+    ):
         export(lambda project, x, mask: project(x), tmp_path / "model.onnx", shapes, using=using, opset=opset)
 
 
-def test_an_axis_that_dynamo_found_to_be_fixed_is_named(tmp_path: Path) -> None:
-    shapes = {"x": Shapes(min=(1, 2), opt=(4, 4), max=(16, 9))}  # the layer takes 4 and nothing else
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (
+            lambda project, x: project(x),
+            "axis 1 of input x is fixed at 4, but varies from 2 to 9 in the recipe's shapes",
+        ),
+        (lambda project, x: x * 2 if x.shape[1] == 4 else x, "axis 1 of input x is fixed at 4"),
+        (
+            lambda project, x: x * torch.ones(7)[: x.shape[1]],
+            "axis 1 of input x takes 7 at most, but goes up to 9",
+        ),
+    ],
+    ids=["layer", "branch", "table"],
+)
+def test_an_extent_that_dynamo_found_the_module_to_need_is_named(
+    tmp_path: Path, function: Any, message: str
+) -> None:
+    shapes = {"x": Shapes(min=(1, 2), opt=(3, 4), max=(16, 9))}
 
-    with pytest.raises(ConversionError, match=r"axis 1 of input x is fixed at 4, but varies from 2 to 9 in the recipe"):
-        export(lambda project, x: project(x), tmp_path / "model.onnx", shapes, using="dynamo", opset=18)
+    with pytest.raises(ConversionError, match=message):
+        export(function, tmp_path / "model.onnx", shapes, using="dynamo", opset=18)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +210,10 @@ def test_an_output_axis_that_varies_must_be_declared_so(tmp_path: Path) -> None:
     shapes = {"x": Shapes(min=(1, 2), opt=(4, 5), max=(16, 9))}
     declared = {"y": Declared("FLOAT", (-1, 5))}
 
-    with pytest.raises(ConversionError, match="axis 1 of output y varies with x_1, but config.pbtxt fixes it at 5: declare -1"):
+    with pytest.raises(
+        ConversionError,
+        match="axis 1 of output y varies with x_1, but config.pbtxt fixes it at 5: declare -1",
+    ):
         export(lambda project, x: x * 2, tmp_path / "model.onnx", shapes, declared=declared)
 
 
@@ -180,7 +226,9 @@ def test_without_a_batch_axis_axes_keep_names_of_their_own(tmp_path: Path) -> No
     assert outside(path) == {"x": ["x_0"], "y": ["y_0"], "a": ["x_0"], "b": ["y_0"]}
 
 
-def test_auto_takes_the_other_exporter_where_the_first_cannot(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_auto_takes_the_other_exporter_where_the_first_cannot(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     def unknown_to_torchscript(project: Any, x: Any) -> Any:
         return torch.ops.aten.lift_fresh_copy(project(x))
 
@@ -189,20 +237,33 @@ def test_auto_takes_the_other_exporter_where_the_first_cannot(tmp_path: Path, ca
     assert str(exported) == "torch.onnx dynamo exporter, opset 18"
     assert outside(tmp_path / "model.onnx") == {"x": ["batch", 4], "y": ["batch", 4]}
     assert capfd.readouterr() == ("", "")
-    with pytest.raises(ConversionError, match="'aten::lift_fresh_copy'.* is not supported \\(torchscript at opset 17\\)$"):
+    with pytest.raises(
+        ConversionError, match="'aten::lift_fresh_copy'.* is not supported \\(torchscript at opset 17\\)$"
+    ):
         export(unknown_to_torchscript, tmp_path / "model.onnx", using="auto", highest_opset=17)
 
 
-def test_a_branch_on_data_is_refused_by_dynamo_in_one_sentence(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(ConversionError, match="torch could not export the model: .*dynamo at opset 18") as refusal:
-        export(lambda project, x: project(x) if x.sum() > 0 else x, tmp_path / "model.onnx", using="dynamo", opset=18)
+def test_a_branch_on_data_is_refused_by_dynamo_in_one_sentence(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(
+        ConversionError, match="torch could not export the model: .*dynamo at opset 18"
+    ) as refusal:
+        export(
+            lambda project, x: project(x) if x.sum() > 0 else x,
+            tmp_path / "model.onnx",
+            using="dynamo",
+            opset=18,
+        )
 
     assert "\n" not in str(refusal.value) and "\x1b" not in str(refusal.value)
     assert capfd.readouterr() == ("", "")
 
 
 def test_dynamo_below_opset_18_is_refused_before_anything_is_tried() -> None:
-    with pytest.raises(ConversionError, match="writes opset 18 and up, not 17; pin opset=18 in the recipe, or use"):
+    with pytest.raises(
+        ConversionError, match="writes opset 18 and up, not 17; pin opset=18 in the recipe, or use"
+    ):
         OnnxFromTorch(["x"], ["y"], VECTORS, 17, using="dynamo")
 
 
@@ -221,18 +282,26 @@ def test_a_pinned_opset_is_never_left_for_the_other_exporter() -> None:
 
 
 @BOTH
-def test_a_weight_that_is_not_a_number_is_refused_even_where_no_sample_meets_it(tmp_path: Path, using: str, opset: int) -> None:
+def test_a_weight_that_is_not_a_number_is_refused_even_where_no_sample_meets_it(
+    tmp_path: Path, using: str, opset: int
+) -> None:
     module = MeanOfWords().eval()
     with torch.no_grad():
         module.embedding.weight[49, 3] = float("nan")
 
-    with pytest.raises(ConversionError, match=r"weight embedding.weight of the source model holds NaN or Inf"):
-        OnnxFromTorch(list(TEXT), ["embedding"], TEXT, opset, using=using).export(module, words(2, 7), tmp_path / "m")
+    with pytest.raises(
+        ConversionError, match=r"weight embedding.weight of the source model holds NaN or Inf"
+    ):
+        OnnxFromTorch(list(TEXT), ["embedding"], TEXT, opset, using=using).export(
+            module, words(2, 7), tmp_path / "m"
+        )
 
 
 def test_the_file_tells_nothing_of_the_machine_that_exported_it(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
-    OnnxFromTorch(list(TEXT), ["embedding"], TEXT, 18, using="dynamo").export(MeanOfWords().eval(), words(2, 7), path)
+    OnnxFromTorch(list(TEXT), ["embedding"], TEXT, 18, using="dynamo").export(
+        MeanOfWords().eval(), words(2, 7), path
+    )
 
     data = path.read_bytes()
 
@@ -244,16 +313,23 @@ def test_the_file_tells_nothing_of_the_machine_that_exported_it(tmp_path: Path) 
 def test_exporting_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     for using, opset in (("torchscript", 17), ("dynamo", 18)):
         for name in ("first", "second"):
-            OnnxFromTorch(list(TEXT), ["embedding"], TEXT, opset, using=using).export(MeanOfWords().eval(), words(2, 7), tmp_path / name)
+            OnnxFromTorch(list(TEXT), ["embedding"], TEXT, opset, using=using).export(
+                MeanOfWords().eval(), words(2, 7), tmp_path / name
+            )
         assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
 
 
 def test_a_source_of_no_known_kind_is_refused_with_those_that_are_known(tmp_path: Path) -> None:
-    with pytest.raises(ConversionError, match="load\\(\\) returned a dict; return a torch.nn.Module, a Keras or TensorFlow model, or the path"):
+    with pytest.raises(
+        ConversionError,
+        match="load\\(\\) returned a dict; return a torch.nn.Module, a Keras or TensorFlow model, or the path",
+    ):
         ToOnnx(["x"], ["y"], VECTORS).export({}, vectors(2), tmp_path / "model.onnx")
 
 
-def test_nothing_is_printed(tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_is_printed(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     for using, opset in (("torchscript", 17), ("dynamo", 18)):
         export(lambda project, x: project(x), tmp_path / "model.onnx", using=using, opset=opset)
 

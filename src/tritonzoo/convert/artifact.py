@@ -1,7 +1,8 @@
 """`tritonzoo convert`: a model folder's ONNX artifacts, each made, measured and only then put in place.
 
 From the source model comes `model.onnx`, plain operators that every runtime reads; from that the others:
-`model.fused.onnx` (for ONNX Runtime), `model.fp16.onnx`, `model.int8.onnx`.
+`model.fused.onnx` (for our ONNX Runtime backend), `model.fp16.onnx`, `model.int8.onnx` (for a CPU) and
+`model.qdq.onnx` (int8 for TensorRT).
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     import torch
 
 SAMPLES_SEED = 20_240_511  # one fixed draw of samples(), so that two conversions measure the same thing
+KINDS = ("fp32", "fp16", "int8", "qdq")
 _LIBRARIES = ("torch", "transformers", "onnx", "onnxruntime", "numpy")
 
 Step = Callable[[str], None]
@@ -56,6 +58,20 @@ class Conversion:
     def outputs(self) -> list[str]:
         return [tensor.name for tensor in self.model.config.output]
 
+    def tolerance(self, kind: str) -> Tolerance:
+        """What the recipe allows one kind of artifact.
+
+        Raises:
+            RecipeError: it says nothing of this precision.
+        """
+        precision, recipe = precision_of(kind), self.model.recipe
+        if precision not in recipe.tolerance:
+            raise RecipeError(
+                f"in {self.model.name}/recipe.py: no tolerance for {precision}; give one, with its why, "
+                f"or leave {precision} out"
+            )
+        return recipe.tolerance[precision]
+
     def compare(self, artifact: Path) -> Parity:
         """How far an ONNX file's answers are from the source model's."""
         return self.reference.compare(run_onnx(artifact, self.inputs, self.outputs))
@@ -65,36 +81,41 @@ def convert(
     repository: Repository,
     model: Model,
     variant: str,
-    precisions: Sequence[str] = ("fp32",),
+    kinds: Sequence[str] = ("fp32",),
     on_step: Step = lambda step: None,
 ) -> dict[str, ledger.Entry]:
     """Make one model's artifacts, each put in place as soon as it is proved; what each ledger entry says.
 
-    `fp32` also makes the fused graph where there is something to fuse. Whatever goes wrong, the artifact in
-    hand, its lock and its ledger entry stay as they were.
+    `kinds` are of KINDS; fp32 also makes the fused graph where there is something to fuse. Whatever goes
+    wrong, the artifact in hand, its lock and its ledger entry stay as they were.
 
     Raises:
         SourceError: the weights cannot be had or are not the pinned ones.
         ConversionError: the model cannot be exported as declared.
         ParityError: it can, but its answers differ by more than the recipe's tolerance.
     """
-    conversion = _begin(repository, model, variant, on_step)
+    conversion = begin(repository, model, variant, on_step)
     made: dict[str, ledger.Entry] = {}
     plain = model.version_folder / onnx_name("fp32")
-    if "fp32" in precisions or not plain.is_file():
+    if "fp32" in kinds or not plain.is_file():
         before = sha256_of(plain) if plain.is_file() else ""
         made |= _place(conversion, "fp32", lambda target: _export(conversion, target), on_step)
         if made[plain.name].sha256 != before:
             _drop_derived(model)
         made |= _place(conversion, "fused", lambda target: derived.fused(plain, target), on_step)
-    for precision in precisions:
-        if precision != "fp32":
-            make = functools.partial(derived.make, precision, conversion, on_step=on_step)
-            made |= _place(conversion, precision, make, on_step)
+    for kind in kinds:
+        if kind != "fp32":
+            make = functools.partial(derived.make, kind, conversion, on_step=on_step)
+            made |= _place(conversion, kind, make, on_step)
     return _with_speed(conversion, made, on_step)
 
 
-def _begin(repository: Repository, model: Model, variant: str, on_step: Step) -> Conversion:
+def precision_of(kind: str) -> str:
+    """The precision whose tolerance one kind of artifact is held to: a fused graph is still float32."""
+    return {"fused": "fp32", "qdq": "int8"}.get(kind, kind)
+
+
+def begin(repository: Repository, model: Model, variant: str, on_step: Step) -> Conversion:
     on_step("fetching the weights")
     weights = pull(repository, model, variant)
     on_step("loading the source model")
@@ -149,7 +170,7 @@ def _place(
     model = conversion.model
     artifact = model.version_folder / onnx_name(kind)
     staged = artifact.with_name(f".{artifact.name}.{os.getpid()}.partial")
-    tolerance = tolerance_of(model, kind)
+    tolerance = conversion.tolerance(kind)
     try:
         on_step(f"making {artifact.name}")
         made = make(staged)
@@ -174,21 +195,6 @@ def _drop_derived(model: Model) -> None:
         if path.name != plain:
             path.unlink()
     ledger.write(model.ledger_path, {plain: ledger.read(model.ledger_path)[plain]})
-
-
-def tolerance_of(model: Model, kind: str) -> Tolerance:
-    """What the recipe allows one artifact; a fused graph is held to what fp32 is.
-
-    Raises:
-        RecipeError: it says nothing of this precision.
-    """
-    precision = "fp32" if kind == "fused" else kind
-    if precision not in model.recipe.tolerance:
-        raise RecipeError(
-            f"in {model.name}/recipe.py: no tolerance for {precision}; give one, with its why, "
-            f"or leave {precision} out"
-        )
-    return model.recipe.tolerance[precision]
 
 
 def _entry(

@@ -1,11 +1,22 @@
-"""The artifacts that are made from `model.onnx`: fused, fp16 and int8."""
+"""The artifacts that are made from `model.onnx`: fused, fp16, int8 for a CPU and for TensorRT."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
+from tritonzoo.convert.calibrate import Method, quantize_static
 from tritonzoo.convert.fusion import fuse
+from tritonzoo.convert.half import half
+from tritonzoo.convert.quantize import Quantized, quantize_dynamic
+from tritonzoo.repository import onnx_name
+
+if TYPE_CHECKING:
+    from tritonzoo.convert.artifact import Conversion
+
+TENSORRT_CALIBRATION: Method = "entropy"  # for a model whose recipe says nothing: what TensorRT itself used
 
 
 @dataclass(frozen=True)
@@ -20,3 +31,43 @@ def fused(plain: Path, target: Path) -> Made | None:
     """The graph with its attention, layer norms and GELUs as single operators; None if it has none."""
     report = fuse(plain, target)
     return Made(f"{plain.name}: {report}") if report.counts else None
+
+
+def make(kind: str, conversion: Conversion, target: Path, on_step: Callable[[str], None]) -> Made:
+    """Write the artifact of one `kind` ("fp16", "int8" or "qdq") to `target`.
+
+    Raises:
+        ParityError: the recipe's tolerance does not hold even with every layer left out.
+    """
+    model, samples = conversion.model, conversion.reference.samples
+    plain = model.version_folder / onnx_name("fp32")
+    fused_graph = model.version_folder / onnx_name("fused")
+    tolerance, method = conversion.tolerance(kind), model.recipe.quantization
+    if kind == "fp16":
+        mixed = half(plain, target, samples, conversion.compare, tolerance, on_step)
+        kept = tuple(map(str, mixed.kept))
+        return Made(f"{plain.name}: float16 but for {len(kept)} of {mixed.layers} layers", kept)
+    if kind == "int8" and method == "dynamic":
+        source = fused_graph if fused_graph.is_file() else plain
+        quantized = quantize_dynamic(source, target, samples, conversion.compare, tolerance, on_step)
+        return _quantized(source, "scaled at each call", quantized)
+    if method == "dynamic":
+        method = TENSORRT_CALIBRATION
+    quantized = quantize_static(
+        plain,
+        target,
+        samples,
+        cast(Method, method),
+        conversion.compare,
+        tolerance,
+        on_step,
+        engine="tensorrt" if kind == "qdq" else "onnxruntime",
+    )
+    return _quantized(plain, f"calibrated by {method} over {len(samples)} samples", quantized)
+
+
+def _quantized(source: Path, how: str, quantized: Quantized) -> Made:
+    left_out = tuple(map(str, quantized.left_out))
+    bits = " with weights of 7 bits" if quantized.reduced_range else ""
+    description = f"{source.name}: int8{bits}, {how}, but for {len(left_out)} of {quantized.layers} layers"
+    return Made(description, left_out)

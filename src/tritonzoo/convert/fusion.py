@@ -22,6 +22,7 @@ from tritonzoo.convert.graph import (
     prune,
     quiet,
     read_sound,
+    skip_identities,
     write,
 )
 
@@ -63,6 +64,7 @@ def fuse(source: Path, target: Path) -> Fused:
     model = read_sound(source)
     before = len(model.graph.node)
     forget_shapes(model)
+    skip_identities(model)
     share_equal_nodes(model)
     constants_to_initializers(model)
     fuse_attention(model)

@@ -150,6 +150,18 @@ def constants_to_initializers(model: ModelProto) -> None:
         model.graph.node.remove(node)
 
 
+def skip_identities(model: ModelProto) -> None:
+    """Let nodes take what an Identity passes on: exporters put one before a weight that layers share."""
+    outputs = {tensor.name for tensor in model.graph.output}
+    passed: dict[str, str] = {}
+    for node in list(model.graph.node):
+        for index, name in enumerate(node.input):
+            node.input[index] = passed.get(name, name)
+        if node.op_type == "Identity" and node.output[0] not in outputs:
+            passed[node.output[0]] = node.input[0]
+            model.graph.node.remove(node)
+
+
 def join_casts(model: ModelProto) -> None:
     """Let what takes a float32 -> float16 -> float32 detour take the float32 tensor itself, then prune."""
     from onnx import TensorProto

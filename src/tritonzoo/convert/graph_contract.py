@@ -52,6 +52,14 @@ class GraphContract:
     def batch_varies(self) -> bool:
         return self.batched and any(0 in self.shapes[name].dynamic_axes for name in self.inputs)
 
+    def fixed_axis_fault(self, name: str, axis: int, extent: int) -> str:
+        """Why an input's axis that should vary may not be a constant of the graph, and how to mend it."""
+        shapes = self.shapes[name]
+        return (
+            f"axis {axis} of input {name} is fixed at {extent}, but varies from {shapes.min[axis]} to "
+            f"{shapes.max[axis]} in the recipe's shapes: {_MEND_BAKED}"
+        )
+
     def settle(self, model: ModelProto) -> None:
         """Name the graph's tensors as declared, drop what exporters leave lying about, and check the rest.
 
@@ -98,11 +106,7 @@ class GraphContract:
                 continue
             for axis, (is_, should) in enumerate(zip(found, wanted, strict=True)):
                 if isinstance(is_, int) and isinstance(should, str):
-                    yield (
-                        f"axis {axis} of input {name} is fixed at {is_}, but varies from "
-                        f"{self.shapes[name].min[axis]} to {self.shapes[name].max[axis]} in the recipe's "
-                        f"shapes: {_MEND_BAKED}"
-                    )
+                    yield self.fixed_axis_fault(name, axis, is_)
                 elif not isinstance(is_, int) and isinstance(should, int):
                     yield (
                         f"axis {axis} of input {name} varies, but the recipe's shapes fix it at {should}: "

@@ -17,6 +17,7 @@ from tritonzoo.convert.graph import (
     name_nodes,
     quiet,
     read_sound,
+    skip_identities,
     write,
 )
 from tritonzoo.convert.half_rounding import with_half_rounding
@@ -111,6 +112,7 @@ def _prepared(model: ModelProto) -> ModelProto:
         raise ConversionError(
             "the graph has branches or loops, whose float16 form cannot be measured here; serve it in float32"
         )
+    skip_identities(model)
     constants_to_initializers(model)
     name_nodes(model)
     forget_shapes(model)

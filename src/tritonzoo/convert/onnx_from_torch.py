@@ -186,8 +186,31 @@ def _export_dynamo(
         raise ConversionError(reason_of(error)) from error
     if program is None:
         raise ConversionError("the exporter gave no graph")
+    _require_ranges(contract, program.exported_program)
     model: ModelProto = program.model_proto
     return model
+
+
+def _require_ranges(contract: GraphContract, program: Any) -> None:
+    """Refuse extents that torch found the module to need: the graph's labels say that they vary all the same."""
+    values = {node.name: node.meta["val"] for node in program.graph.nodes if node.op == "placeholder"}
+    faults = []
+    for name, value in zip(contract.inputs, program.graph_signature.user_inputs, strict=True):
+        for axis in contract.shapes[name].dynamic_axes:
+            extent, largest = values[value].shape[axis], contract.shapes[name].max[axis]
+            if isinstance(extent, int):
+                faults.append(contract.fixed_axis_fault(name, axis, extent))
+                continue
+            allowed = program.range_constraints.get(extent.node.expr)
+            if allowed is not None and allowed.lower == allowed.upper:
+                faults.append(contract.fixed_axis_fault(name, axis, int(allowed.lower)))
+            elif allowed is not None and allowed.upper < largest:
+                faults.append(
+                    f"axis {axis} of input {name} takes {int(allowed.upper)} at most, but goes up to {largest} in the "
+                    f"recipe's shapes: lower it there"
+                )
+    if faults:
+        raise ConversionError("; ".join(faults))
 
 
 def _named_parameters(module: torch.nn.Module) -> int:

@@ -24,6 +24,7 @@ from tritonzoo.convert.graph import (
     prune,
     quiet,
     read_sound,
+    skip_identities,
     write,
 )
 from tritonzoo.convert.parity import Parity
@@ -152,6 +153,7 @@ def multiplies_int8_exactly() -> bool:
 def prepared(source: Path) -> ModelProto:
     """The graph with its weights as initializers, every node named, and no noted shapes."""
     model = read_sound(source)
+    skip_identities(model)
     constants_to_initializers(model)
     name_nodes(model)
     forget_shapes(model)  # what an exporter noted breaks the quantizer where it is stale

@@ -13,6 +13,8 @@ from tritonzoo.embedded.connections import LISTENING, descriptors, open_sockets
 from tritonzoo.embedded.layout import find_wheel
 from tritonzoo.embedded.options import Ports, ServeOptions
 from tritonzoo.errors import PreflightError
+from tritonzoo.gpu_profiles import GPU_PROFILES
+from tritonzoo.profiles import PREFERENCES
 from tritonzoo.proofs import unproved
 from tritonzoo.repository import Model, Repository
 
@@ -31,6 +33,7 @@ def check(options: ServeOptions, models: Sequence[Model]) -> None:
     Raises:
         PreflightError: the first thing that is wrong, cheap checks first.
     """
+    check_profile(options.profile)
     check_numpy()
     find_wheel().stub()
     check_artifacts(models)
@@ -55,6 +58,16 @@ def selected(options: ServeOptions, repository: Repository) -> tuple[Model, ...]
     if not models:
         raise PreflightError(f"{repository.root}: no model to serve; add one under model_repository/")
     return models
+
+
+def check_profile(profile: str) -> None:
+    """One of the profiles that this server, which has no native backends, can serve."""
+    if profile in GPU_PROFILES:
+        raise PreflightError(
+            f"the profile {profile} needs Triton's native backends and a GPU, which the embedded server has "
+            f"not; derive it with `tritonzoo derive {profile}` for NVIDIA's image, or serve one of "
+            f"{', '.join(PREFERENCES)} here"
+        )
 
 
 def check_numpy() -> None:
