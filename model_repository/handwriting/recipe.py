@@ -10,11 +10,16 @@ import numpy as np
 
 from tritonzoo.module_file import load_module
 from tritonzoo.recipe import Recipe, Shapes, Starter, Tolerance
+from tritonzoo.tasks import classification
 
 if TYPE_CHECKING:
     import torch
 
+    from tritonzoo.tasks import Run
+
 SIDE = 128
+PICTURES = Path(__file__).parents[2] / "data_samples" / "ensemble_handwriting"  # the letter begins each name
+DEGREES = (-9, -6, -3, 0, 3, 6, 9)
 
 recipe = Recipe(
     sources={"starter": Starter("handwriting")},
@@ -40,19 +45,28 @@ def load(starter: Path) -> torch.nn.Module:
 
 
 def samples(rng: np.random.Generator) -> Iterator[dict[str, np.ndarray]]:
-    """Pictures of dark strokes on white, as handwriting_image makes them."""
-    for batch in (2, 1, 8, 32):
-        yield {"pixels": np.stack([_strokes(rng) for _ in range(batch)])}
+    """Drawn letters, each turned a little, as handwriting_image hands them on."""
+    pixels, _ = drawn_letters()
+    pixels = pixels[rng.permutation(len(pixels))]
+    for start, end in ((0, 2), (2, 3), (3, 11), (11, 42)):
+        yield {"pixels": pixels[start:end]}
 
 
-def _strokes(rng: np.random.Generator) -> np.ndarray:
-    """A few soft curves: (side, side, 3), 0 to 255."""
-    rows, columns = np.mgrid[:SIDE, :SIDE]
-    paper = np.full((SIDE, SIDE), 255.0)
-    for _ in range(rng.integers(1, 4)):
-        (x0, y0), (x1, y1), (x2, y2) = rng.uniform(16, SIDE - 16, size=(3, 2))
-        for t in np.linspace(0, 1, 40):
-            x = (1 - t) ** 2 * x0 + 2 * t * (1 - t) * x1 + t**2 * x2
-            y = (1 - t) ** 2 * y0 + 2 * t * (1 - t) * y1 + t**2 * y2
-            paper -= 255 * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / 8)
-    return np.repeat(paper.clip(0, 255)[:, :, None], 3, axis=2).astype(np.float32)
+def task(reference: Run, candidate: Run, starter: Path) -> dict[str, float]:
+    """How often the drawn letters are read alike, and rightly."""
+    pixels, labels = drawn_letters()
+    return classification(reference, candidate, [{"pixels": pixels}], labels)
+
+
+def drawn_letters() -> tuple[np.ndarray, list[int]]:
+    """The tree's own pictures at seven angles: pixels (42, 128, 128, 3), 0 to 255, and each one's class."""
+    from tritonzoo.runtime.image import decode
+    from tritonzoo.runtime.letter import letter
+
+    pixels, labels = [], []
+    for path in sorted(PICTURES.glob("?_*.*")):
+        image = decode(path.read_bytes())
+        for degrees in DEGREES:
+            pixels.append(letter(image.rotate(degrees, expand=True, fillcolor=image.getpixel((0, 0)))))
+            labels.append(ord(path.name[0]) - ord("a"))
+    return np.stack(pixels), labels

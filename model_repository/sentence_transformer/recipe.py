@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 from tritonzoo.recipe import Hub, Recipe, Shapes, Tolerance
 from tritonzoo.sampling import token_batches
+from tritonzoo.tasks import similarity
 from tritonzoo.weights import ALL_MINILM_L6_V2
 
 if TYPE_CHECKING:
     import torch
+
+    from tritonzoo.tasks import Run
 
 recipe = Recipe(
     sources={
@@ -59,3 +62,9 @@ def load(weights: Path) -> torch.nn.Module:
             return torch.nn.functional.normalize(mean, dim=-1)  # (batch, dimensions)
 
     return SentenceEncoder().eval()
+
+
+def task(reference: Run, candidate: Run, weights: Path) -> dict[str, float]:
+    """Rank correlation with people's grades of sentence pairs."""
+    pairs = Path(__file__).parents[2] / "bench" / "similarity" / "pairs.tsv"
+    return similarity(reference, candidate, weights / "tokenizer.json", pairs)

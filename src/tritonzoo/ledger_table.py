@@ -12,7 +12,7 @@ from tritonzoo.repository import Repository
 
 COLUMNS = (
     "model", "artifact", "largest difference", "least cosine", "mean cosine", "held to", "layers left out",
-    "rows/s", "verdict",
+    "task", "rows/s", "verdict",
 )  # fmt: skip
 
 
@@ -44,6 +44,7 @@ def ledger_rows(repository: Repository, names: Sequence[str]) -> list[tuple[str,
                 f"{name} {bound:g}" for name, bound in entry.tolerance.items() if isinstance(bound, float)
             ),
             str(len(entry.left_out)),
+            ", ".join(f"{name} {figure:g}" for name, figure in entry.task.items()),
             f"{entry.speed.rows_per_s:.0f}" if entry.speed else "",
             entry.verdict,
         )

@@ -177,12 +177,8 @@ def test_an_input_that_the_model_does_not_use_is_named(tmp_path: Path, using: st
             "axis 1 of input x is fixed at 4, but varies from 2 to 9 in the recipe's shapes",
         ),
         (lambda project, x: x * 2 if x.shape[1] == 4 else x, "axis 1 of input x is fixed at 4"),
-        (
-            lambda project, x: x * torch.ones(7)[: x.shape[1]],
-            "axis 1 of input x takes 7 at most, but goes up to 9",
-        ),
     ],
-    ids=["layer", "branch", "table"],
+    ids=["layer", "branch"],
 )
 def test_an_extent_that_dynamo_found_the_module_to_need_is_named(
     tmp_path: Path, function: Any, message: str
@@ -212,7 +208,7 @@ def test_an_output_axis_that_varies_must_be_declared_so(tmp_path: Path) -> None:
 
     with pytest.raises(
         ConversionError,
-        match="axis 1 of output y varies with x_1, but config.pbtxt fixes it at 5: declare -1",
+        match=r"axis 1 of output y varies with x_1, but config.pbtxt fixes it at 5: declare -1",
     ):
         export(lambda project, x: x * 2, tmp_path / "model.onnx", shapes, declared=declared)
 
@@ -238,7 +234,7 @@ def test_auto_takes_the_other_exporter_where_the_first_cannot(
     assert outside(tmp_path / "model.onnx") == {"x": ["batch", 4], "y": ["batch", 4]}
     assert capfd.readouterr() == ("", "")
     with pytest.raises(
-        ConversionError, match="'aten::lift_fresh_copy'.* is not supported \\(torchscript at opset 17\\)$"
+        ConversionError, match=r"'aten::lift_fresh_copy'.* is not supported \(torchscript at opset 17\)$"
     ):
         export(unknown_to_torchscript, tmp_path / "model.onnx", using="auto", highest_opset=17)
 
@@ -247,7 +243,7 @@ def test_a_branch_on_data_is_refused_by_dynamo_in_one_sentence(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(
-        ConversionError, match="torch could not export the model: .*dynamo at opset 18"
+        ConversionError, match=r"torch could not export the model: .*dynamo at opset 18"
     ) as refusal:
         export(
             lambda project, x: project(x) if x.sum() > 0 else x,
@@ -322,7 +318,7 @@ def test_exporting_twice_gives_the_same_bytes(tmp_path: Path) -> None:
 def test_a_source_of_no_known_kind_is_refused_with_those_that_are_known(tmp_path: Path) -> None:
     with pytest.raises(
         ConversionError,
-        match="load\\(\\) returned a dict; return a torch.nn.Module, a Keras or TensorFlow model, or the path",
+        match=r"load\(\) returned a dict; return a torch.nn.Module, a Keras or TensorFlow model, or the path",
     ):
         ToOnnx(["x"], ["y"], VECTORS).export({}, vectors(2), tmp_path / "model.onnx")
 

@@ -48,6 +48,7 @@ class Conversion:
     model: Model
     variant: str
     source: torch.nn.Module
+    weights: tuple[Path, ...]
     reference: Reference
 
     @property
@@ -71,6 +72,16 @@ class Conversion:
                 f"or leave {precision} out"
             )
         return recipe.tolerance[precision]
+
+    def task(self, artifact: Path) -> dict[str, float]:
+        """The artifact in its task's own unit, where the recipe says how to measure that."""
+        task = getattr(self.model.recipe_module, "task", None)
+        if task is None:
+            return {}
+        source = reference_run(self.source, self.inputs, self.outputs)
+        candidate = run_onnx(artifact, self.inputs, self.outputs)
+        figures: dict[str, float] = task(source, candidate, *self.weights)
+        return figures
 
     def compare(self, artifact: Path) -> Parity:
         """How far an ONNX file's answers are from the source model's."""
@@ -131,7 +142,7 @@ def begin(repository: Repository, model: Model, variant: str, on_step: Step) -> 
     samples = model.recipe_module.samples(np.random.default_rng(SAMPLES_SEED))
     reference = Reference.of(reference_run(source, inputs, outputs), samples)
     model.version_folder.mkdir(exist_ok=True)
-    return Conversion(model, variant, source, reference)
+    return Conversion(model, variant, source, weights, reference)
 
 
 def _load(model: Model, weights: tuple[Path, ...]) -> torch.nn.Module:
@@ -179,7 +190,7 @@ def _place(
         on_step(f"comparing {artifact.name} with the source model")
         parity = conversion.compare(staged)
         parity.judge(tolerance)
-        entry = _entry(conversion, kind, made, parity, tolerance, sha256_of(staged))
+        entry = _entry(conversion, kind, made, parity, tolerance, staged)
         staged.replace(artifact)
     finally:
         staged.unlink(missing_ok=True)
@@ -198,12 +209,17 @@ def _drop_derived(model: Model) -> None:
 
 
 def _entry(
-    conversion: Conversion, kind: str, made: derived.Made, parity: Parity, tolerance: Tolerance, sha256: str
+    conversion: Conversion,
+    kind: str,
+    made: derived.Made,
+    parity: Parity,
+    tolerance: Tolerance,
+    artifact: Path,
 ) -> ledger.Entry:
     model, precision = conversion.model, "fp32" if kind == "fused" else kind
     held_to = {"atol": tolerance.atol, "cosine": tolerance.cosine, "mean_cosine": tolerance.mean_cosine}
     return ledger.Entry(
-        sha256=sha256,
+        sha256=sha256_of(artifact),
         made_by=f"tritonzoo convert {model.name} --variant {conversion.variant} --precision {precision}",
         made_from=made.description,
         date=datetime.now(timezone.utc).date().isoformat(),
@@ -215,6 +231,7 @@ def _entry(
         | {"why": tolerance.why},
         needed=parity.needed,
         left_out=made.left_out,
+        task=conversion.task(artifact),
     )
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from onnx import NodeProto
 
 _HEADS_FIRST = [0, 2, 1, 3]  # (batch, tokens, heads, size) <-> (batch, heads, tokens, size)
+_FLOAT32 = 1  # onnx.TensorProto.FLOAT
 _KEYS_LAST = [0, 2, 3, 1]  # (batch, tokens, heads, size) -> (batch, heads, size, tokens)
 
 
@@ -125,6 +126,9 @@ def _heads(graph: Graph, name: str) -> _Heads | None:
 
 def _weights(graph: Graph, softmax: str) -> tuple[str, bool]:
     """The attention weights, after the guard that turns the NaN of a row masked whole into zeros."""
+    cast = graph.only_consumer(softmax, "Cast")
+    if cast is not None and attribute(cast, "to") == _FLOAT32:  # what it is already
+        return cast.output[0], False
     takers = graph.consumers[softmax]
     guard = next((node for node in takers if node.op_type == "Where" and node.input[2] == softmax), None)
     if guard is None or len(takers) != 2:
@@ -147,11 +151,11 @@ def _merged(graph: Graph, name: str) -> str | None:
     reshape = graph.only_consumer(transpose.output[0], "Reshape")
     if reshape is None or len(_extents(graph, reshape.input[1])) != 3:
         return None
-    return reshape.output[0]
+    return str(reshape.output[0])
 
 
 def _keeps_extents(graph: Graph, reshape: NodeProto) -> bool:
-    """Whether a reshape of (batch, heads, tokens, size) asks for just that, with at most one axis inferred."""
+    """Whether a reshape of (batch, heads, tokens, size) asks for just that; one axis may be inferred."""
     extents = _extents(graph, reshape.input[1])
     inferred = [extent for extent in extents if extent == -1]
     return (

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 LARGEST_PROTOBUF_BYTES = 2_000_000_000
 _ANSI_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_ERROR = re.compile(r"\w*(Error|Exception): ")
 _LONGEST_REASON = 400  # characters of somebody else's message
 
 
@@ -104,8 +105,9 @@ def reason_of(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     text = _ANSI_COLOUR.sub("", str(error)).strip()
-    lines = [line.strip() for line in text.splitlines() if line.strip()] or [""]
-    line = lines[-1] if lines[0].startswith("in user code") else lines[0]  # TensorFlow puts the reason last
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    said = [line for line in lines if _ERROR.match(line)]  # TensorFlow quotes the reason after a traceback
+    line = (said if lines and lines[0].startswith("in user code") else lines or [""])[0]
     return f"{type(error).__name__}: {line[:_LONGEST_REASON]}" if line else type(error).__name__
 
 
@@ -124,4 +126,4 @@ def _size_bytes(tensor: Any) -> int:
     from onnx import helper
 
     itemsize: int = helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
-    return math.prod(tensor.dims) * itemsize
+    return int(math.prod(tensor.dims)) * itemsize

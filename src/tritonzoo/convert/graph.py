@@ -61,7 +61,7 @@ class Graph:
         return node if node is not None and node.op_type in op_types else None
 
     def only_consumer(self, name: str, *op_types: str) -> NodeProto | None:
-        """The node that takes `name`, if it is one of `op_types` and nothing else takes more than its shape."""
+        """The node that takes `name`, if it is one of `op_types` and others take no more than its shape."""
         takers = [node for node in self.consumers.get(name, []) if node.op_type != "Shape"]
         if name in self.outputs or len(takers) != 1 or takers[0].op_type not in op_types:
             return None

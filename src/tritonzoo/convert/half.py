@@ -1,4 +1,4 @@
-"""`half`: float16 inside, float32 inputs and outputs kept, and what float16 cannot hold put back to float32."""
+"""`half`: float16 inside, float32 at inputs and outputs, and float32 where float16 will not do."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tritonzoo.convert.graph import (
 from tritonzoo.convert.half_rounding import with_half_rounding
 from tritonzoo.convert.parity import Parity
 from tritonzoo.convert.probe import activations, smaller_half, tensor_types
-from tritonzoo.convert.sensitivity import Layer, smallest_set
+from tritonzoo.convert.sensitivity import Layer, smallest_set, told, within
 from tritonzoo.errors import ConversionError, ParityError
 from tritonzoo.recipe import Tolerance
 
@@ -69,38 +69,41 @@ def half(
         ConversionError: `source` cannot be read, holds NaN or Inf, or has branches or loops.
         ParityError: the tolerance does not hold even with every layer in float32.
     """
-    model = _prepared(read_sound(source))
+    model = prepared(read_sound(source))
     candidates = _candidates(model)
 
     with tempfile.TemporaryDirectory(prefix="tritonzoo-half-") as folder:
         trial = Path(folder) / target.name
 
         def measure(kept: frozenset[str]) -> Parity:
-            write(with_half_rounding(_converted(model, kept)), trial)
+            write(with_half_rounding(converted(model, kept)), trial)
             return evaluate(trial)
 
-        def holds(kept: frozenset[str]) -> bool:
-            try:
-                measure(kept).judge(tolerance)
-            except ParityError:
-                return False
-            return True
-
-        on_step("measuring what float16 does to each layer")
-        ranked = _ranked(model, candidates, samples)
-        kept = smallest_set(ranked, holds, on_step)
-        if kept is None:
-            evaluate(source).judge(tolerance)  # says by how much, when the source itself is beyond it
-            raise ParityError("the tolerance does not hold even with every layer in float32; widen it")
-        parity = measure(kept)
-    converted = _converted(model, kept)
-    forget_shapes(converted)
-    write(converted, target)
+        on_step(f"converting {len(candidates)} layers to float16")
+        ranked: tuple[str, ...] = ()
+        kept: frozenset[str] | None = frozenset()
+        parity = every = measure(frozenset())
+        if not within(parity, tolerance):
+            on_step("ranking the layers by what float16 does to each")
+            ranked = _ranked(model, candidates, samples)
+            kept = smallest_set(
+                ranked, lambda names: bool(names) and within(measure(names), tolerance), on_step
+            )
+            parity = measure(frozenset(ranked) if kept is None else kept)
+            parity.judge(tolerance)  # says what is beyond it, and by how much
+        if kept is None or len(kept) == len(candidates):
+            raise ParityError(
+                f"no layer can be float16 within the tolerance (with all of them: {told(every)}); widen it "
+                f"in the recipe, or serve the float32 graph"
+            )
+    artifact = converted(model, kept)
+    forget_shapes(artifact)
+    write(artifact, target)
     layers = tuple(Layer(name, candidates[name].op_type) for name in ranked if name in kept)
     return Mixed(layers, len(candidates), parity)
 
 
-def _prepared(model: ModelProto) -> ModelProto:
+def prepared(model: ModelProto) -> ModelProto:
     """Give every node a name and every inner tensor its type, which is what the conversion goes by."""
     from onnx import TensorProto, helper
 
@@ -145,7 +148,7 @@ def _floats(model: ModelProto) -> set[str]:
     return {t.name for t in tensors if t.type.tensor_type.elem_type == TensorProto.FLOAT}
 
 
-def _converted(model: ModelProto, kept: frozenset[str]) -> ModelProto:
+def converted(model: ModelProto, kept: frozenset[str]) -> ModelProto:
     """A float16 copy of the graph, with the nodes `kept` in float32 and no detour between two of them."""
     from onnx import ModelProto
     from onnxruntime.transformers.float16 import convert_float_to_float16
@@ -153,11 +156,11 @@ def _converted(model: ModelProto, kept: frozenset[str]) -> ModelProto:
     copy = ModelProto()
     copy.CopyFrom(model)
     with quiet("onnxruntime.transformers"):
-        converted: ModelProto = convert_float_to_float16(
+        artifact: ModelProto = convert_float_to_float16(
             copy, keep_io_types=True, disable_shape_infer=True, node_block_list=sorted(kept)
         )
-    join_casts(converted)
-    return converted
+    join_casts(artifact)
+    return artifact
 
 
 def _ranked(
@@ -201,7 +204,7 @@ def _float16_errors(
     """Of each tensor the largest magnitude in float32, and float16's largest error relative to it."""
     largest: dict[str, float] = {}
     error: dict[str, float] = {}
-    rounded = with_half_rounding(_converted(model, frozenset()))
+    rounded = with_half_rounding(converted(model, frozenset()))
     few = smaller_half(samples)
     for exact, found in zip(activations(model, names, few), activations(rounded, names, few), strict=True):
         for name, value in exact.items():

@@ -192,23 +192,16 @@ def _export_dynamo(
 
 
 def _require_ranges(contract: GraphContract, program: Any) -> None:
-    """Refuse extents that torch found the module to need: the graph's labels say that they vary all the same."""
+    """Refuse an axis that torch found the module to need at one extent: the graph's labels call it variable."""
     values = {node.name: node.meta["val"] for node in program.graph.nodes if node.op == "placeholder"}
     faults = []
     for name, value in zip(contract.inputs, program.graph_signature.user_inputs, strict=True):
         for axis in contract.shapes[name].dynamic_axes:
-            extent, largest = values[value].shape[axis], contract.shapes[name].max[axis]
-            if isinstance(extent, int):
-                faults.append(contract.fixed_axis_fault(name, axis, extent))
-                continue
-            allowed = program.range_constraints.get(extent.node.expr)
-            if allowed is not None and allowed.lower == allowed.upper:
-                faults.append(contract.fixed_axis_fault(name, axis, int(allowed.lower)))
-            elif allowed is not None and allowed.upper < largest:
-                faults.append(
-                    f"axis {axis} of input {name} takes {int(allowed.upper)} at most, but goes up to {largest} in the "
-                    f"recipe's shapes: lower it there"
-                )
+            extent = values[value].shape[axis]
+            allowed = None if isinstance(extent, int) else program.range_constraints.get(extent.node.expr)
+            if isinstance(extent, int) or (allowed is not None and allowed.lower == allowed.upper):
+                fixed = extent if allowed is None else int(allowed.lower)
+                faults.append(contract.fixed_axis_fault(name, axis, fixed))
     if faults:
         raise ConversionError("; ".join(faults))
 

@@ -35,7 +35,7 @@ def activations(
 
 
 def smaller_half(samples: Sequence[Sample]) -> list[Sample]:
-    """The half of the samples with the fewest numbers: enough to rank layers by, at a fraction of the time."""
+    """The half of the samples with the fewest numbers: enough to rank layers by, in less time."""
     by_size = sorted(samples, key=lambda sample: sum(value.size for value in sample.values()))
     return by_size[: max(len(by_size) // 2, 1)]
 

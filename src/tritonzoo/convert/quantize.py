@@ -29,7 +29,7 @@ from tritonzoo.convert.graph import (
 )
 from tritonzoo.convert.parity import Parity
 from tritonzoo.convert.probe import smaller_half
-from tritonzoo.convert.sensitivity import Layer, smallest_set
+from tritonzoo.convert.sensitivity import Layer, smallest_set, told, within
 from tritonzoo.errors import ConversionError, ParityError
 from tritonzoo.recipe import Tolerance
 
@@ -117,22 +117,21 @@ def search(
             write(build(left_out), trial)
             return evaluate(trial)
 
-        def holds(left_out: frozenset[str]) -> bool:
-            try:
-                measure(left_out).judge(tolerance)
-            except ParityError:
-                return False
-            return True
-
         ranked: tuple[str, ...] = ()
         left_out: frozenset[str] | None = frozenset()
-        if not holds(frozenset()):
+        parity = every = measure(frozenset())
+        if not within(parity, tolerance):
             ranked = _ranked(model, candidates, build, samples, on_step)
-            left_out = smallest_set(ranked, holds, on_step)
-        if left_out is None:
-            measure(frozenset(ranked)).judge(tolerance)  # says what is beyond it, and by how much
-        assert left_out is not None
-        parity = measure(left_out)
+            left_out = smallest_set(
+                ranked, lambda names: bool(names) and within(measure(names), tolerance), on_step
+            )
+            parity = measure(frozenset(ranked) if left_out is None else left_out)
+            parity.judge(tolerance)  # says what is beyond it, and by how much
+        if left_out is None or len(left_out) == len(candidates):
+            raise ParityError(
+                f"no layer can be int8 within the tolerance (with all of them: {told(every)}); widen it in "
+                f"the recipe, or serve the float32 graph"
+            )
         write(build(left_out), target)
     layers = tuple(Layer(name, candidates[name].op_type) for name in ranked if name in left_out)
     return layers, parity

@@ -6,6 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from tritonzoo.convert.parity import Parity
+from tritonzoo.errors import ParityError
+from tritonzoo.recipe import Tolerance
+
 T = TypeVar("T")
 
 
@@ -55,6 +59,20 @@ def smallest_set(
         middle = (fails + enough) // 2
         fails, enough = (fails, middle) if check(ranked[:middle]) else (middle, enough)
     return frozenset(_pruned(list(ranked[:enough]), check))
+
+
+def within(parity: Parity, tolerance: Tolerance) -> bool:
+    """Whether answers are within a tolerance."""
+    try:
+        parity.judge(tolerance)
+    except ParityError:
+        return False
+    return True
+
+
+def told(parity: Parity) -> str:
+    """The tolerance that would just have passed, for a sentence."""
+    return ", ".join(f"{name} {bound:.4g}" for name, bound in parity.needed.items())
 
 
 def _pruned(kept: list[T], check: Callable[[Sequence[T]], bool]) -> list[T]:
