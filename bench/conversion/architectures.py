@@ -33,6 +33,10 @@ _SMALL_BERT = {
 _BERT_MINI = {  # google/bert_uncased_L-4_H-256_A-4
     "hidden_size": 256, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 1024,
 }  # fmt: skip
+_SMALL_WAV2VEC2 = {
+    **_SMALL_BERT, "vocab_size": 32, "conv_dim": (32,) * 7, "num_conv_pos_embeddings": 16,
+    "num_conv_pos_embedding_groups": 4,
+}  # fmt: skip
 _SMALL_WHISPER = {
     "vocab_size": 1000, "d_model": 32, "encoder_layers": 2, "decoder_layers": 1,
     "encoder_attention_heads": 4, "decoder_attention_heads": 4, "encoder_ffn_dim": 64,
@@ -70,13 +74,7 @@ ARCHITECTURES = (
         "Wav2Vec2Config",
         "Wav2Vec2ForCTC",
         {},
-        {
-            **_SMALL_BERT,
-            "vocab_size": 32,
-            "conv_dim": (32,) * 7,
-            "num_conv_pos_embeddings": 16,
-            "num_conv_pos_embedding_groups": 4,
-        },  # fmt: skip
+        _SMALL_WAV2VEC2,
     ),
     Architecture(
         "Whisper small, encoder",

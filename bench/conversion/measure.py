@@ -9,6 +9,7 @@ other one, and both graphs are held against the source model at several batch si
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -59,8 +60,8 @@ def rows_of(architecture: Architecture, root: Path, *, small: bool) -> Iterator[
         parity = reference.compare(run_onnx(path, inputs, outputs))
         parity.judge(model.recipe.tolerance["fp32"])
         yield (
-            f"| {architecture.title} | {parameters / 1e6:.1f} M | {using}, {exported.opset} | {seconds:.1f} s "
-            f"| {path.stat().st_size / 1e6:.0f} MB | {_worst(parity)} |"
+            f"| {architecture.title} | {parameters / 1e6:.1f} M | {using}, {exported.opset} "
+            f"| {seconds:.1f} s | {path.stat().st_size / 1e6:.0f} MB | {_worst(parity)} |"
         )
 
 
@@ -74,6 +75,7 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="two layers of 32 dimensions: seconds in all")
     parser.add_argument("--only", default="", help="architectures whose title contains this")
     arguments = parser.parse_args()
+    os.environ["TQDM_DISABLE"] = "1"
     print(HEADER)
     for architecture in ARCHITECTURES:
         if arguments.only.lower() in architecture.title.lower():

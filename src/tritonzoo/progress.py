@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    DownloadColumn,
     MofNCompleteColumn,
     Progress,
     SpinnerColumn,
@@ -37,33 +36,12 @@ def counting(what: str, unit: str = "") -> Iterator[Progress]:
 
 
 @contextmanager
-def downloading() -> Iterator[Progress]:
-    """A bar of bytes out of all bytes."""
-    with Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-    ) as bar:
-        yield bar
-
-
-@contextmanager
 def steps(what: str) -> Iterator[Callable[[str], None]]:
     """A spinner that names the step at hand, for work of several steps of unknown length."""
     if not console.is_terminal:
         yield lambda step: console.print(f"[dim]{what}: {step} ...[/]")
         return
-    with Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-    ) as bar:
+    with _spinner() as bar:
         task = bar.add_task(what, total=None)
         yield lambda step: bar.update(task, description=f"{what}: {step}")
 
@@ -75,12 +53,16 @@ def working(what: str) -> Iterator[None]:
         console.print(f"{what} ...")
         yield
         return
-    with Progress(
+    with _spinner() as bar:
+        bar.add_task(what, total=None)
+        yield
+
+
+def _spinner() -> Progress:
+    return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
         TimeElapsedColumn(),
         console=console,
         transient=True,
-    ) as bar:
-        bar.add_task(what, total=None)
-        yield
+    )

@@ -83,7 +83,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--per-letter", type=int, default=1000, help="drawings made of each letter")
     parser.add_argument(
-        "--steps", type=int, default=2000, help="batches of 128 that each network is trained on"
+        "--steps", type=int, default=1000, help="batches of 128 that each network is trained on"
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(

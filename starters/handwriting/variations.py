@@ -84,9 +84,19 @@ def speckled(path: Path, rng: np.random.Generator) -> Image.Image:
 
 
 VARIATIONS: tuple[Variation, ...] = (
-    scan, light_on_dark, coloured, fat_pen, thin_pen, photographed, small, large_canvas, enlarged, cropped, turned,
+    scan,
+    light_on_dark,
+    coloured,
+    fat_pen,
+    thin_pen,
+    photographed,
+    small,
+    large_canvas,
+    enlarged,
+    cropped,
+    turned,
     speckled,
-)  # fmt: skip
+)
 
 
 def _photo(rng: np.random.Generator) -> Circumstances:

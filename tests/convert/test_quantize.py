@@ -50,7 +50,9 @@ def convolutional(path: Path, wild: str = "") -> Path:
     rng = np.random.default_rng(2)
 
     def filters(out: int, into: int) -> np.ndarray:
-        return rng.standard_normal((out, into, 3, 3)).astype(np.float32) / np.sqrt(9 * into).astype(np.float32)
+        return rng.standard_normal((out, into, 3, 3)).astype(np.float32) / np.sqrt(9 * into).astype(
+            np.float32
+        )
 
     weights = {"c0": filters(8, 3), "c1": filters(8, 8), "c2": filters(8, 8)}
     weights |= {f"b{i}": rng.standard_normal(8).astype(np.float32) / 4 for i in range(3)}
@@ -100,17 +102,25 @@ def test_weights_of_seven_bits_on_request(tmp_path: Path) -> None:
     source, target = perceptron(tmp_path / "model.onnx"), tmp_path / "model.int8.onnx"
     for reduced, largest in ((True, 64), (False, 127)):
         quantize_dynamic(
-            source, target, samples(), evaluator(source, samples()), TOLERANCE, reduced_range=reduced
+            source, target, samples(), evaluator(source, samples()), ANY, reduced_range=reduced
         )  # fmt: skip
-        values = [numpy_helper.to_array(w) for w in onnx.load(target).graph.initializer if w.data_type == TensorProto.INT8]
+        values = [
+            numpy_helper.to_array(w)
+            for w in onnx.load(target).graph.initializer
+            if w.data_type == TensorProto.INT8
+        ]
         assert max(int(np.abs(v.astype(np.int16)).max()) for v in values if v.size > WIDTH) == largest
 
 
 @pytest.mark.parametrize("method", ["minmax", "entropy", "percentile"])
-def test_for_tensorrt_every_input_of_a_convolution_comes_from_a_symmetric_pair(tmp_path: Path, method: Method) -> None:
+def test_for_tensorrt_every_input_of_a_convolution_comes_from_a_symmetric_pair(
+    tmp_path: Path, method: Method
+) -> None:
     source, target = convolutional(tmp_path / "model.onnx"), tmp_path / "model.int8.onnx"
     images = samples((3, 16, 16))
-    quantized = quantize_static(source, target, images, method, evaluator(source, images), Tolerance(cosine=0.99, why="8 bits"))
+    quantized = quantize_static(
+        source, target, images, method, evaluator(source, images), Tolerance(cosine=0.99, why="8 bits")
+    )
     assert quantized.left_out == () and quantized.layers == 4
     graph = onnx.load(target).graph
     makers = {output: each for each in graph.node for output in each.output}
@@ -138,18 +148,27 @@ def test_calibration_methods_choose_ranges_of_their_own(tmp_path: Path) -> None:
         weights = {w.name: numpy_helper.to_array(w) for w in onnx.load(target).graph.initializer}
         scales[method] = float(weights["x_scale"])
     assert scales["minmax"] == pytest.approx(40 / 127, rel=1e-3)
-    assert scales["percentile"] < scales["minmax"] / 4 and scales["entropy"] < scales["minmax"] / 2
+    assert scales["percentile"] < scales["minmax"] / 4
+    assert scales["entropy"] < scales["minmax"] / 4
+    assert scales["entropy"] != scales["percentile"]
 
 
-@pytest.mark.parametrize("engine", ["tensorrt", "onnxruntime"])
-def test_the_one_convolution_with_wild_weights_is_left_out(tmp_path: Path, engine: Engine) -> None:
+@pytest.mark.parametrize(
+    ("engine", "culprits"),
+    # ONNX Runtime itself quantizes a convolution that stands between a DequantizeLinear and a QuantizeLinear,
+    # so there the one that would put the QuantizeLinear behind it has to go too.
+    [("tensorrt", {"conv1"}), ("onnxruntime", {"conv1", "conv2"})],
+)
+def test_just_the_convolution_with_wild_weights_is_left_out(
+    tmp_path: Path, engine: Engine, culprits: set[str]
+) -> None:
     source, target = convolutional(tmp_path / "model.onnx", "c1"), tmp_path / "model.int8.onnx"
     images, tolerance = samples((3, 16, 16)), Tolerance(cosine=0.99, why="8 bits")
     compare = evaluator(source, images)
     with pytest.raises(ParityError, match="least cosine"):
         quantize_static(source, target, images, "minmax", compare, ANY, engine=engine).parity.judge(tolerance)
     quantized = quantize_static(source, target, images, "minmax", compare, tolerance, engine=engine)
-    assert [layer.name for layer in quantized.left_out] == ["conv1"]
+    assert {layer.name for layer in quantized.left_out} == culprits
     compare(target).judge(tolerance)
 
 
@@ -159,7 +178,13 @@ def test_for_onnxruntime_the_convolutions_run_in_int8(tmp_path: Path) -> None:
     source, target = convolutional(tmp_path / "model.onnx"), tmp_path / "model.int8.onnx"
     images = samples((3, 16, 16))
     quantize_static(
-        source, target, images, "minmax", evaluator(source, images), Tolerance(cosine=0.99, why="8 bits"), engine="onnxruntime"
+        source,
+        target,
+        images,
+        "minmax",
+        evaluator(source, images),
+        Tolerance(cosine=0.99, why="8 bits"),
+        engine="onnxruntime",
     )
     options = onnxruntime.SessionOptions()
     options.optimized_model_filepath = str(tmp_path / "run.onnx")
@@ -172,7 +197,9 @@ def test_where_no_layer_can_be_int8_the_previous_artifact_stays(tmp_path: Path) 
     source, target = perceptron(tmp_path / "model.onnx"), tmp_path / "model.int8.onnx"
     target.write_bytes(b"previous")
     with pytest.raises(ParityError, match="no layer can be int8 within the tolerance"):
-        quantize_dynamic(source, target, samples(), evaluator(source, samples()), Tolerance(atol=1e-9, why="exact"))
+        quantize_dynamic(
+            source, target, samples(), evaluator(source, samples()), Tolerance(atol=1e-9, why="exact")
+        )
     assert target.read_bytes() == b"previous"
     assert {path.name for path in tmp_path.iterdir()} == {"model.onnx", "model.int8.onnx"}
 
@@ -180,16 +207,19 @@ def test_where_no_layer_can_be_int8_the_previous_artifact_stays(tmp_path: Path) 
 def test_a_graph_without_weighted_layers_is_refused(tmp_path: Path) -> None:
     source = save(tmp_path / "model.onnx", [node("Tanh", ["x"], "y")], {}, ["batch", WIDTH], ["batch", WIDTH])
     with pytest.raises(ConversionError, match="no layer with constant weights"):
-        quantize_dynamic(source, tmp_path / "model.int8.onnx", samples(), evaluator(source, samples()), TOLERANCE)
+        quantize_dynamic(
+            source, tmp_path / "model.int8.onnx", samples(), evaluator(source, samples()), TOLERANCE
+        )
 
 
 def test_a_graph_too_old_for_a_scale_per_channel_is_refused(tmp_path: Path) -> None:
-    source = convolutional(tmp_path / "model.onnx")
+    source, images = convolutional(tmp_path / "model.onnx"), samples((3, 16, 16))
+    compare = evaluator(source, images)
     model = onnx.load(source)
     model.opset_import[0].version = 12
     onnx.save(model, source)
     with pytest.raises(ConversionError, match="of opset 12; static int8 needs 13 or later"):
-        quantize_static(source, tmp_path / "model.int8.onnx", samples((3, 16, 16)), "minmax", evaluator(source, []), ANY)
+        quantize_static(source, tmp_path / "model.int8.onnx", images, "minmax", compare, ANY)
 
 
 def test_nan_in_a_weight_is_refused(tmp_path: Path) -> None:
@@ -200,5 +230,5 @@ def test_nan_in_a_weight_is_refused(tmp_path: Path) -> None:
     weight[5, 5] = np.nan
     model.graph.initializer[3].CopyFrom(numpy_helper.from_array(weight, "w3"))
     onnx.save(model, source)
-    with pytest.raises(ConversionError, match="weight w3 of model.onnx holds NaN"):
+    with pytest.raises(ConversionError, match=r"weight w3 of model.onnx holds NaN"):
         quantize_dynamic(source, tmp_path / "model.int8.onnx", samples(), compare, TOLERANCE)

@@ -129,6 +129,15 @@ def test_a_fat_letter_cropped_tightly_is_not_taken_for_its_paper() -> None:
     assert difference(ImageOps.expand(image, 40, "white"), image) < 6
 
 
+def test_an_l_cropped_to_a_bar_with_a_pixel_of_paper_is_still_an_l() -> None:
+    bar = Image.new("RGB", (7, 60), "white")
+    bar.paste("black", (1, 1, 6, 59))
+
+    square = letter(bar)
+
+    assert (square[SIDE // 2, :, 0] < 128).sum() == pytest.approx(LETTER_SIDE * 5 / 58, abs=2)
+
+
 @pytest.mark.parametrize(
     "image",
     [

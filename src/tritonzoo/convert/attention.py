@@ -126,9 +126,8 @@ def _heads(graph: Graph, name: str) -> _Heads | None:
 
 def _weights(graph: Graph, softmax: str) -> tuple[str, bool]:
     """The attention weights, after the guard that turns the NaN of a row masked whole into zeros."""
-    cast = graph.only_consumer(softmax, "Cast")
-    if cast is not None and attribute(cast, "to") == _FLOAT32:  # what it is already
-        return cast.output[0], False
+    while (cast := graph.only_consumer(softmax, "Cast")) and attribute(cast, "to") == _FLOAT32:
+        softmax = cast.output[0]  # float32 is what it is already
     takers = graph.consumers[softmax]
     guard = next((node for node in takers if node.op_type == "Where" and node.input[2] == softmax), None)
     if guard is None or len(takers) != 2:

@@ -47,7 +47,8 @@ def quantize_static(
       biases in float32 (NVIDIA, TensorRT developer guide, "Explicit quantization"). ONNX Runtime runs this
       too, but in float32 between the pairs.
     - "onnxruntime": unsigned activations with a zero point, Q/DQ on inputs and outputs, and int32 biases,
-      which is what its CPU kernels fuse into QLinearConv.
+      which is what its CPU kernels fuse into QLinearConv. A convolution left out between two pairs it
+      quantizes after all when it loads the graph; the search sees that and leaves out its neighbour too.
 
     Args:
         source: a float32 graph, not fused, of opset 13 or later.

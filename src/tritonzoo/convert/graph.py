@@ -5,11 +5,12 @@ Writing is by rename of a whole file, and a graph that holds NaN or a stray Inf 
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
 import os
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -222,14 +223,15 @@ def taken_by(node: NodeProto) -> list[str]:
     return names
 
 
-@contextmanager
+@contextlib.contextmanager
 def quiet(name: str) -> Iterator[None]:
-    """Hold back what a library logs of each thing it tries; the result says what came of it."""
+    """Hold back what a library logs and prints of each thing it tries; the result says what came of it."""
     logger = logging.getLogger(name)
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        yield
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
     finally:
         logger.setLevel(level)
 

@@ -78,9 +78,7 @@ class GraphContract:
         faults = [*self._input_faults(model), *self._settle_outputs(model)]
         if faults:
             raise ConversionError("the graph is not the declared one: " + "; ".join(faults))
-        model.ir_version = min(
-            model.ir_version, max(ir_version_of(opset.version) for opset in _standard(model))
-        )
+        model.ir_version = max(ir_version_of(opset.version) for opset in _standard(model))
 
     def _require_counts(self, model: ModelProto) -> None:
         found = [tensor.name for tensor in model.graph.input]

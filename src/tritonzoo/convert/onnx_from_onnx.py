@@ -70,7 +70,7 @@ class OnnxFromOnnx(ToOnnxFile):
         """
         model = read_onnx(source.path)
         opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
-        history = f"existing ONNX file ({_producer(model)}), opset {opset}"
+        history = _producer(model)
         if opset > self.highest_opset:
             raise ConversionError(
                 f"{source.path.name} is of opset {opset}, and no higher than {self.highest_opset} is read "
@@ -78,9 +78,10 @@ class OnnxFromOnnx(ToOnnxFile):
             )
         if opset < self.opset:
             model = _upgraded(model, self.opset, source.path.name)
+            history += f", upgraded from opset {opset}"
         _put_in_order(model, source, self.inputs, self.outputs)
         self.contract.settle(model)
-        return write_exported(model, path, history)
+        return write_exported(model, path, f"existing ONNX file ({history})")
 
 
 def run_onnx_file(source: OnnxFile, inputs: Sequence[str], outputs: Sequence[str]) -> Callable[..., Any]:

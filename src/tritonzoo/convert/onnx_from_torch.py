@@ -70,12 +70,6 @@ class OnnxFromTorch(ToOnnxFile):
         torchscript = ((TORCHSCRIPT, self.opset),) if self.opset <= _TORCHSCRIPT_HIGHEST else ()
         return torchscript + dynamo if self.opset < DYNAMO_LOWEST else dynamo + torchscript
 
-    @property
-    def exporter(self) -> str:
-        """The first attempt, as `Exported` tells it; which one it was in the end, only `export` knows."""
-        exporter, opset = self.attempts[0]
-        return f"{_TITLES[exporter]}, opset {opset}"
-
     def export(
         self, module: torch.nn.Module, example: Mapping[str, npt.NDArray[Any]], path: Path
     ) -> Exported:
@@ -192,7 +186,7 @@ def _export_dynamo(
 
 
 def _require_ranges(contract: GraphContract, program: Any) -> None:
-    """Refuse an axis that torch found the module to need at one extent: the graph's labels call it variable."""
+    """Refuse an axis that the module takes at one extent alone: the graph's label says that it varies."""
     values = {node.name: node.meta["val"] for node in program.graph.nodes if node.op == "placeholder"}
     faults = []
     for name, value in zip(contract.inputs, program.graph_signature.user_inputs, strict=True):

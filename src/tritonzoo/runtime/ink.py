@@ -10,10 +10,11 @@ Plane = NDArray[np.float32]  # (height, width)
 Mask = NDArray[np.bool_]  # (height, width)
 
 
-def ink_of(pixels: NDArray[np.float32]) -> Plane:
-    """How far each pixel stands out from the paper towards the ink, in grey levels; paper is about 0.
+def ink_of(pixels: NDArray[np.float32]) -> tuple[Plane, float]:
+    """How far each pixel stands out from the paper towards the ink, and the paper's grain, in grey levels.
 
-    pixels: (height, width, 3). The direction from the paper's colour to the ink's is that of the pixels
+    pixels: (height, width, 3). Returns (height, width), about 0 on paper, and the standard deviation of
+    the paper about that. The direction from the paper's colour to the ink's is that of the pixels
     furthest from it. Shading that is left is the morphological opening with a square a third of the
     picture wide, which no pen stroke fills (white top-hat, Serra 1982).
     """
@@ -30,8 +31,12 @@ def ink_of(pixels: NDArray[np.float32]) -> Plane:
     if share + share_of_edge > 1:  # a fat letter had filled the edge: ink and paper swap
         signed = -signed
     raised: Plane = signed - _shading(signed)
-    raised -= np.float32(np.median(raised))
-    return raised
+    # A letter seldom fills half the picture, and seldom half its edge; whichever is lower is paper.
+    paper = min(raised, raised[_edge(raised.shape)], key=lambda part: float(np.median(part)))
+    level = np.float32(np.median(paper))
+    grain = 1.48 * float(np.median(np.abs(paper - level)))  # the median deviation of a Gaussian is 1 / 1.48
+    raised -= level
+    return raised, grain
 
 
 def paper_colour(pixels: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -98,10 +98,9 @@ def _sheet(image: Image.Image) -> Image.Image:
 def _view(image: Image.Image) -> _View:
     """Look at a picture at WORK_SIDE or less and tell the letter's ink from all else."""
     reduction = -(-max(image.size) // WORK_SIDE)
-    ink = ink_of(_pixels(image.reduce(reduction)))
+    ink, grain = ink_of(_pixels(image.reduce(reduction)))
     strongest = min(ink.size, max(8, ink.size // 3000))
     full = float(np.partition(ink, -strongest, axis=None)[-strongest:].mean())
-    grain = 1.48 * float(np.median(np.abs(ink)))  # standard deviation, were it Gaussian
     if full < max(MIN_CONTRAST, MIN_OVER_NOISE * grain):
         raise InvalidInput(
             f"image shows no ink ({image.width}x{image.height} pixels, nothing stands out); "
