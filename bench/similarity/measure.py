@@ -62,8 +62,8 @@ def read_pairs(path: Path = PAIRS) -> list[Pair]:
 def ranks(values: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
     """Rank of each value, from 1; equal values share the mean of their ranks."""
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    return (last - (counts - 1) / 2)[inverse]
+    mean_ranks: npt.NDArray[np.float64] = np.cumsum(counts) - (counts - 1) / 2
+    return mean_ranks[inverse]
 
 
 def measure(embed: Callable[[list[str]], npt.NDArray[np.float32]], pairs: Sequence[Pair]) -> Agreement:
@@ -120,12 +120,13 @@ def main() -> None:
     source.add_argument("--server", help="address of a running server")
     arguments = parser.parse_args()
     if arguments.server is None:
-        embed = mean_pooling(arguments.folder)
+        agreement = measure(mean_pooling(arguments.folder), read_pairs())
     else:
         from tritonzoo import Client
 
-        embed = Client(arguments.server).embed
-    print(json.dumps(asdict(measure(embed, read_pairs())), indent=2))
+        with Client(arguments.server) as client:
+            agreement = measure(client.embed, read_pairs())
+    print(json.dumps(asdict(agreement), indent=2))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +140,7 @@ def misspell(old: str, new: str) -> Any:
     ("pinned", "change", "error", "message"),
     [
         (False, damage_with_nan, ConversionError, "weight table of the source model holds NaN or Inf; its weights are damaged, pull"),
-        (False, truncate, ConversionError, r"load\(\) of words/recipe.py fails .SafetensorError: .*not fully covered.*; the weights are damaged or"),
+        (False, truncate, ConversionError, r"load\(\) of words/recipe.py fails .SafetensorError: .*not fully covered.*; the weights are damaged, or"),
         (True, truncate, SourceError, "starters/words, file model.safetensors: sha256 is .*, but the recipe pins"),
         (True, flip_a_bit, SourceError, "starters/words, file model.safetensors: sha256 is .*, but the recipe pins"),
         (False, misspell("atol=1e-5", "atoll=1e-5"), RecipeError, r"in words/recipe.py: TypeError: .* 'atoll'"),

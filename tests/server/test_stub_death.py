@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -56,6 +56,20 @@ def load(triton: EmbeddedTriton, pipelines: list[str]) -> Iterator[dict[str, Tal
             future.result()
 
 
+def settle(tallies: Iterable[Tally], quiet_s: float = 2, at_most_s: float = 30) -> None:
+    """Wait until no call fails any more: those that a dead stub had in hand fail one after another."""
+    deadline, since_s, before = time.monotonic() + at_most_s, time.monotonic(), None
+    tallies = list(tallies)
+    while time.monotonic() < deadline:
+        errors = [len(tally.errors) for tally in tallies]
+        if errors != before:
+            since_s, before = time.monotonic(), errors
+        elif time.monotonic() - since_s > quiet_s:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"calls still fail: {[tally.errors[-1:] for tally in tallies]}")
+
+
 def wait_for(tally: Tally, answers: int, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -76,6 +90,7 @@ def test_every_stub_killed_in_turn_comes_back_and_the_others_lose_nothing(triton
     with load(triton, list(repository.pipelines)) as tallies:
         for model, concerned in sorted(users.items()):
             others = [tally for name, tally in tallies.items() if name not in concerned]
+            settle(tallies.values())
             assert all(wait_for(tally, tally.answers + 1, seconds=30) for tally in tallies.values())
             (stub,) = (stub for stub in find_stubs(triton.pid, triton.models) if stub.model == model)
             lost = [len(tally.errors) for tally in others]

@@ -1,5 +1,4 @@
-"""Whether a recipe's samples vary what the recipe says varies: a constant baked into a graph shows at no other
-extent than the one that was traced."""
+"""Whether a recipe's samples vary what the recipe says varies: a baked-in extent shows at other ones alone."""
 
 from __future__ import annotations
 
@@ -32,9 +31,9 @@ def require_coverage(samples: Sequence[Mapping[str, npt.NDArray[Any]]], shapes: 
         for axis in extents.dynamic_axes:
             if len({shape[axis] for shape in found}) < 2:
                 raise RecipeError(
-                    f"samples() always yields {found.pop()[axis]} in axis {axis} of {name}, which varies from "
-                    f"{extents.min[axis]} to {extents.max[axis]} in the recipe's shapes; yield two extents or "
-                    f"more, or a graph that takes no other would pass"
+                    f"samples() always yields {found.pop()[axis]} in axis {axis} of {name}, which varies "
+                    f"from {extents.min[axis]} to {extents.max[axis]} in the recipe's shapes; yield two "
+                    f"extents or more, or a graph that takes no other would pass"
                 )
 
 
