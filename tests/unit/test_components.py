@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tritonzoo.runtime.components import connected_components
 
 
-def flood_filled(mask: np.ndarray) -> list[frozenset[tuple[int, int]]]:
+def flood_filled(mask: NDArray[np.bool_]) -> list[frozenset[tuple[int, int]]]:
     """Parts by flood fill over the eight neighbours."""
     left = {(int(row), int(column)) for row, column in zip(*np.nonzero(mask), strict=True)}
     parts = []

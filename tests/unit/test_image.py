@@ -173,6 +173,20 @@ def test_half_a_file_is_never_half_a_letter(format: str, share: float) -> None:
     assert "send" in str(error.value)
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's about cut EXIF data in TIFF
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF"])
+def test_a_file_cut_anywhere_is_refused_or_lacks_nothing_of_the_picture(format: str) -> None:
+    data = file_of(drawing(), format)
+    whole = np.asarray(decode(data))
+    cuts = {len(data) - missing for missing in (1, 4, 12)} | set(range(20, len(data), 1 + len(data) // 40))
+    for cut in cuts:
+        try:
+            read = np.asarray(decode(data[:cut]))
+        except InvalidInput:
+            continue
+        assert np.array_equal(read, whole), f"cut at byte {cut} of {len(data)}"
+
+
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF"])
 def test_damaged_bytes_give_a_picture_or_a_sentence_but_never_another_error(format: str) -> None:
     data = bytearray(file_of(drawing(), format))

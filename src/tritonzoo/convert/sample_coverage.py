@@ -1,4 +1,4 @@
-"""Whether a recipe's samples vary what the recipe says varies: a baked-in extent shows at other ones alone."""
+"""Whether a recipe's samples vary what the recipe says varies: a baked-in extent shows nowhere else."""
 
 from __future__ import annotations
 
