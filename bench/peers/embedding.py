@@ -1,11 +1,11 @@
-"""ensemble_embedding against infinity-emb's torch engine: same weights, same machine, one run, both in float32.
+"""ensemble_embedding against infinity-emb's torch engine: same weights, one machine, one run, both float32.
 
     .venv/bin/python bench/peers/embedding.py --infinity V/bin/infinity_emb
 
 One generator sends single sentences of 5 to 60 words in a closed loop, to ours over gRPC and to the peer over
-its HTTP API. The two are loaded in turn, round after round, while the other idles; figures are medians over the
-rounds, the ratio is taken round by round. With `--in-process` the latency of tokenizer + ONNX Runtime called in
-this process, one sentence at a time, is measured beside them.
+its HTTP API. The two are loaded in turn, round after round, while the other idles; figures are medians over
+the rounds, the ratio is taken round by round. With one client, tokenizer and ONNX Runtime called in this
+process, one sentence at a time, are measured beside them.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from rich.console import Console
@@ -32,7 +33,9 @@ def demo() -> bool:
         notices.print(f"Triton is ready after {time.monotonic() - start_s:.1f} s\n")
         for name, inputs in given.items():
             client.infer(name, {inputs[0].tensor: inputs[0].value})  # the first call also pays for warming up
-            arguments = [sample.text if sample.path is None else str(sample.path) for sample in inputs]
+            arguments = [
+                sample.text if sample.path is None else os.path.relpath(sample.path) for sample in inputs
+            ]
             answered &= infer(name, arguments, client=client, console=Console())
             print()  # noqa: T201  answers are this command's output
     notices.print("[green]✓[/] every pipeline answered" if answered else "[red]✗[/] not all was answered")

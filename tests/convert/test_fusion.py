@@ -72,10 +72,19 @@ def images() -> Iterator[dict[str, np.ndarray]]:
         yield {"x": rng.standard_normal((batch, 3, 16, 16)).astype(np.float32)}
 
 
-def export(module: torch.nn.Module, sample: dict[str, np.ndarray], path: Path) -> Path:
+def export(module: torch.nn.Module, sample: dict[str, np.ndarray], path: Path, dynamo: bool = False) -> Path:
     axes = {
         name: {0: "batch", 1: "tokens"} if value.ndim == 2 else {0: "batch"} for name, value in sample.items()
     }
+    how = {"dynamic_axes": axes, "opset_version": 17, "dynamo": False}
+    if dynamo:
+        dims = {0: torch.export.Dim("batch"), 1: torch.export.Dim("tokens")}
+        how = {
+            "dynamic_shapes": (dims,) * len(sample),
+            "opset_version": 18,
+            "dynamo": True,
+            "external_data": False,
+        }
     with torch.inference_mode():
         torch.onnx.export(
             module,
@@ -83,23 +92,32 @@ def export(module: torch.nn.Module, sample: dict[str, np.ndarray], path: Path) -
             path,
             input_names=list(sample),
             output_names=["y"],
-            dynamic_axes=axes,
-            opset_version=17,
-            dynamo=False,
+            **how,
         )
     return path
 
 
+CASES = [
+    (kind, attention, dynamo)
+    for kind in ("bert", "distilbert", "mpnet", "vit")
+    for attention in ("sdpa", "eager")
+    for dynamo in (False, True)
+    if kind == "bert" or not dynamo  # torch's newer exporter, at some seconds a case
+    if kind != "mpnet" or attention == "eager"  # it has but one form
+]
+
+
 @pytest.mark.filterwarnings("ignore")  # of the exporter, about what is measured here
-@pytest.mark.parametrize("attention", ["sdpa", "eager"])
-@pytest.mark.parametrize("kind", ["bert", "distilbert", "mpnet", "vit"])
-def test_attention_becomes_one_node_and_answers_stay(tmp_path: Path, kind: str, attention: str) -> None:
+@pytest.mark.parametrize(("kind", "attention", "dynamo"), CASES)
+def test_attention_becomes_one_node_and_answers_stay(
+    tmp_path: Path, kind: str, attention: str, dynamo: bool
+) -> None:
     samples = list(images() if kind == "vit" else texts())
-    source = export(encoder(kind, attention), samples[0], tmp_path / "model.onnx")
+    source = export(encoder(kind, attention), samples[0], tmp_path / "model.onnx", dynamo)
     fused = fuse(source, tmp_path / "model.fused.onnx")
     assert fused.counts["MultiHeadAttention"] == 2 and fused.counts["BiasGelu"] == 2
     assert "Softmax" not in operators(tmp_path / "model.fused.onnx")
-    assert fused.nodes_after < fused.nodes_before / 2
+    assert fused.nodes_after < fused.nodes_before * 0.75
     names = list(samples[0])
     parity = Reference.of(run_onnx(source, names, ["y"]), samples).compare(
         run_onnx(tmp_path / "model.fused.onnx", names, ["y"])

@@ -256,11 +256,42 @@ def test_a_branch_on_data_is_refused_by_dynamo_in_one_sentence(
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize(
+    ("target", "opset", "ir_version"),
+    [("legacy", 11, 6), ("legacy", 12, 7), ("tensorrt", 13, 7), ("tensorrt", 17, 8), ("onnxruntime", 21, 10)],
+)
+def test_every_opset_of_every_target_gives_the_same_answers(
+    tmp_path: Path, target: str, opset: int, ir_version: int
+) -> None:
+    module, path, sample = MeanOfWords().eval(), tmp_path / "model.onnx", words(5, 3)
+
+    exported = ToOnnx(list(TEXT), ["embedding"], TEXT, target=target, pinned_opset=opset).export(
+        module, words(2, 7), path
+    )
+
+    assert (exported.opset, exported.ir_version) == (opset, ir_version)
+    expected = module(*(torch.from_numpy(array) for array in sample.values())).detach().numpy()
+    found = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]).run(None, sample)[0]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
 def test_dynamo_below_opset_18_is_refused_before_anything_is_tried() -> None:
     with pytest.raises(
         ConversionError, match="writes opset 18 and up, not 17; pin opset=18 in the recipe, or use"
     ):
         OnnxFromTorch(["x"], ["y"], VECTORS, 17, using="dynamo")
+
+
+def test_dynamo_asked_for_without_an_opset_takes_the_lowest_that_it_writes(tmp_path: Path) -> None:
+    to_onnx = ToOnnx(list(TEXT), ["embedding"], TEXT, using="dynamo")
+
+    exported = to_onnx.export(MeanOfWords().eval(), words(2, 7), tmp_path / "model.onnx")
+
+    assert str(exported) == "torch.onnx dynamo exporter, opset 18"
+    with pytest.raises(ConversionError, match="the dynamo exporter writes opset 18 and up, not 17"):
+        ToOnnx(list(TEXT), ["embedding"], TEXT, using="dynamo", target="tensorrt").export(
+            MeanOfWords().eval(), words(2, 7), tmp_path / "model.onnx"
+        )
 
 
 def test_a_pinned_opset_is_never_left_for_the_other_exporter() -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import typer
+import typer.core
+import typer.main
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 from tritonclient.utils import triton_to_np_dtype
@@ -28,7 +29,9 @@ PATTERNS = (
 PAGES = sorted(path for pattern in PATTERNS for path in ROOT.glob(pattern))
 GUIDES = sorted(ROOT.glob("docs/*.md"))
 
-COMMANDS = typer.main.get_command(app).commands
+PROGRAM = typer.main.get_command(app)
+assert isinstance(PROGRAM, typer.core.TyperGroup)
+COMMANDS = PROGRAM.commands
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 INDENTED = re.compile(r"(?:^    .*\n)+", re.MULTILINE)
 CODE_SPAN = re.compile(r"`([^`]+)`")
@@ -76,9 +79,9 @@ def commands(code: str) -> Iterator[list[str]]:
                 yield rest[:end]
 
 
-def table(path: Path, header: str) -> list[list[str]]:
-    """The cells of the table whose header line begins so, one list a row."""
-    lines = path.read_text("utf-8").splitlines()
+def table(guide: str, header: str, section: str = "# ") -> list[list[str]]:
+    """The cells of the table whose header line begins so, the first below `section`, one list a row."""
+    lines = (ROOT / "docs" / guide).read_text("utf-8").split(section, 1)[-1].splitlines()
     first = next(index for index, line in enumerate(lines) if line.startswith(header))
     rows = []
     for line in lines[first + 2 :]:
@@ -125,7 +128,9 @@ def test_a_broken_link_would_be_found() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_commands_in_blocks_are_ones_that_the_program_takes(page: Path) -> None:
-    for _, code in blocks(page):
+    for language, code in blocks(page):
+        if language == "text":  # a picture or an output
+            continue
         for verb, *arguments in filter(None, commands(code)):
             assert verb in COMMANDS, f"tritonzoo {verb}: there are {', '.join(COMMANDS)}"
             COMMANDS[verb].make_context(verb, arguments)  # parses, runs nothing; raises on what is wrong
@@ -160,8 +165,10 @@ def test_configurations_are_what_triton_parses(fragment: tuple[str, str]) -> Non
 
 
 def data_types() -> dict[str, list[str]]:
-    rows = table(ROOT / "docs" / "pbtxt.md", "| config.pbtxt | on the wire")
-    return {names_in(first)[0]: [cell.partition(",")[0].split(" ")[0] for cell in rest] for first, *rest in rows}
+    rows = table("pbtxt.md", "| config.pbtxt | on the wire")
+    return {
+        names_in(first)[0]: [cell.partition(",")[0].split(" ")[0] for cell in rest] for first, *rest in rows
+    }
 
 
 def test_the_table_of_data_types_has_every_type_of_triton() -> None:
@@ -178,9 +185,8 @@ def test_the_table_of_data_types_agrees_with_onnx() -> None:
     onnx = pytest.importorskip("onnx", reason="onnx is not installed; pip install 'tritonzoo[convert]'")
     for declared, (wire, _, name, _) in data_types().items():
         number = onnx.TensorProto.DataType.Value(name)
-        # ONNX's own dtype of a BFLOAT16 may be NumPy's float32, and of a STRING is object.
-        if wire != "BF16":
-            assert onnx.helper.tensor_dtype_to_np_dtype(number) == np.dtype(triton_to_np_dtype(wire)), declared
+        known = np.dtype(triton_to_np_dtype(wire))
+        assert onnx.helper.tensor_dtype_to_np_dtype(number) == known, declared
 
 
 def test_the_table_of_data_types_agrees_with_the_check_before_a_tensorrt_build() -> None:
@@ -193,22 +199,19 @@ def test_the_table_of_data_types_agrees_with_the_check_before_a_tensorrt_build()
 
 
 def test_every_field_of_a_recipe_is_explained_and_no_other() -> None:
-    rows = table(ROOT / "docs" / "conversion.md", "| field | meaning |")
+    rows = table("conversion.md", "| field | meaning |", section="## The recipe")
     explained = {name for cell, *_ in rows for name in names_in(cell)}
     assert explained == {field.name for field in dataclasses.fields(Recipe)} | {"load", "samples", "task"}
 
 
 def test_every_field_of_a_ledger_entry_is_explained_and_no_other() -> None:
-    text = ROOT / "docs" / "conversion.md"
-    rows = table(text, "| field | meaning |")
-    lines = text.read_text("utf-8").partition("## The ledger")[2].splitlines()
-    rows = [line.split(" |")[0] for line in lines if line.startswith("| `")]
-    explained = {name for cell in rows for name in names_in(cell)} - set(PROFILES)
+    rows = table("conversion.md", "| field | meaning |", section="## The ledger")
+    explained = {name for cell, *_ in rows for name in names_in(cell)}
     assert explained == {field.name for field in dataclasses.fields(Entry)}
 
 
 def test_every_serving_profile_is_explained_and_no_other() -> None:
-    rows = table(ROOT / "docs" / "conversion.md", "| profile | serves")
+    rows = table("conversion.md", "| profile | serves")
     named: list[str] = []
     for cell, *_ in rows:
         names = names_in(cell)

@@ -11,8 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from tritonzoo.convert.extents import reshape_extents, width_of
 from tritonzoo.convert.graph import Graph, attribute
 
 if TYPE_CHECKING:
@@ -104,24 +103,45 @@ def _heads(graph: Graph, name: str) -> _Heads | None:
     while True:
         inner, factor = _unscaled(graph, name)
         scale *= factor
-        if transpose := graph.made_by(inner, "Transpose"):
-            step = attribute(transpose, "perm")
-            if step is None or len(step) != len(permutation):
+        before, step = _transposed(graph, inner)
+        if step is not None:
+            if len(step) != len(permutation):
                 return None
             permutation = [step[axis] for axis in permutation]
-            name = transpose.input[0]
-        elif inner == name:
+        elif before == name:
             break
-        else:
-            name = inner
+        name = before
     reshape = graph.made_by(name, "Reshape")
-    extents = [] if reshape is None else _extents(graph, reshape.input[1])
-    if reshape is None or len(extents) != len(permutation):
+    extents = [] if reshape is None else reshape_extents(graph, reshape)
+    if reshape is None or len(extents) != 4:
         return None
     heads, size = (extent if isinstance(extent, int) and extent > 0 else 0 for extent in extents[2:])
     if not heads and size:
-        heads = _width(graph, reshape.input[0]) // size
+        heads = width_of(graph, reshape.input[0]) // size
     return _Heads(reshape.input[0], permutation, scale, heads) if heads else None
+
+
+def _transposed(graph: Graph, name: str) -> tuple[str, list[int] | None]:
+    """Walk back over a transpose: the tensor before it and the permutation, None where there is none.
+
+    torch's newer exporter swaps the keys' last two axes in three axes: a reshape joins batch and heads, and
+    another takes them apart again.
+    """
+    if transpose := graph.made_by(name, "Transpose"):
+        return transpose.input[0], attribute(transpose, "perm")
+    apart = graph.made_by(name, "Reshape")
+    swap = graph.made_by(apart.input[0], "Transpose") if apart else None
+    join = graph.made_by(swap.input[0], "Reshape") if swap else None
+    if (
+        apart is not None
+        and swap is not None
+        and join is not None
+        and attribute(swap, "perm") == [0, 2, 1]
+        and reshape_extents(graph, join) == [-1, "axis 2", "axis 3"]
+        and reshape_extents(graph, apart) == ["axis 0", "axis 1", "axis 3", "axis 2"]
+    ):
+        return join.input[0], [0, 1, 3, 2]
+    return name, None
 
 
 def _weights(graph: Graph, softmax: str) -> tuple[str, bool]:
@@ -148,49 +168,17 @@ def _merged(graph: Graph, name: str) -> str | None:
     if transpose is None or attribute(transpose, "perm") != _HEADS_FIRST:
         return None
     reshape = graph.only_consumer(transpose.output[0], "Reshape")
-    if reshape is None or len(_extents(graph, reshape.input[1])) != 3:
+    if reshape is None or len(reshape_extents(graph, reshape)) != 3:
         return None
     return str(reshape.output[0])
 
 
 def _keeps_extents(graph: Graph, reshape: NodeProto) -> bool:
     """Whether a reshape of (batch, heads, tokens, size) asks for just that; one axis may be inferred."""
-    extents = _extents(graph, reshape.input[1])
+    extents = reshape_extents(graph, reshape)
     inferred = [extent for extent in extents if extent == -1]
     return (
         len(extents) == 4
         and len(inferred) <= 1
         and all(extent in (-1, f"axis {axis}") for axis, extent in enumerate(extents))
     )
-
-
-def _extents(graph: Graph, name: str) -> list[int | str | None]:
-    """A reshape's target: an int, "axis i" where it is axis i of another tensor's shape, None for unknown."""
-    constant = graph.constant(name)
-    if constant is not None:
-        return [int(extent) if extent > 0 else -1 if extent < 0 else None for extent in constant.reshape(-1)]
-    concat = graph.made_by(name, "Concat")
-    return [] if concat is None else [extent for part in concat.input for extent in _part(graph, part)]
-
-
-def _part(graph: Graph, name: str) -> list[int | str | None]:
-    constant = graph.constant(name)
-    if constant is not None:
-        return [int(extent) for extent in constant.reshape(-1)]
-    unsqueeze = graph.made_by(name, "Unsqueeze")
-    gather = graph.made_by(unsqueeze.input[0] if unsqueeze else name, "Gather")
-    axis = graph.scalar(gather.input[1]) if gather and graph.made_by(gather.input[0], "Shape") else None
-    return [None if axis is None else f"axis {int(axis) % 4}"]
-
-
-def _width(graph: Graph, name: str) -> int:
-    """The last extent of a projection's output, read off its weights; 0 where that cannot be done."""
-    node = graph.made_by(name, "MatMul", "Add", "Mul", "Div")
-    if node is None:
-        return 0
-    for tensor in node.input:
-        weights = graph.constant(tensor)
-        if weights is not None and weights.size > 1:
-            return int(np.shape(weights)[-1])
-    computed = [tensor for tensor in node.input if graph.constant(tensor) is None]
-    return _width(graph, computed[0]) if node.op_type != "MatMul" and len(computed) == 1 else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -106,8 +107,13 @@ def reason_of(error: BaseException) -> str:
         error = error.__cause__
     text = _ANSI_COLOUR.sub("", str(error)).strip()
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    said = [line for line in lines if _ERROR.match(line)]  # TensorFlow quotes the reason after a traceback
-    line = (said if lines and lines[0].startswith("in user code") else lines or [""])[0]
+    if lines and lines[0].startswith("in user code"):  # TensorFlow puts a traceback before the reason
+        lines = [
+            _ERROR.sub("", line) for line in itertools.dropwhile(lambda line: not _ERROR.match(line), lines)
+        ]
+    if len(lines) > 1 and lines[0].startswith("Exception encountered when calling"):  # Keras says where first
+        lines = lines[1:]
+    line = lines[0] if lines else ""
     return f"{type(error).__name__}: {line[:_LONGEST_REASON]}" if line else type(error).__name__
 
 

@@ -18,8 +18,8 @@ from tritonzoo.convert.declared import Declared
 from tritonzoo.convert.exported import Exported
 from tritonzoo.convert.onnx_from_keras import OnnxFromKeras, run_keras
 from tritonzoo.convert.onnx_from_onnx import OnnxFile, OnnxFromOnnx, run_onnx_file
-from tritonzoo.convert.onnx_from_torch import AUTO, OnnxFromTorch
-from tritonzoo.convert.opset import ONNXRUNTIME, OPSETS, opset_for
+from tritonzoo.convert.onnx_from_torch import AUTO, DYNAMO, OnnxFromTorch
+from tritonzoo.convert.opset import DYNAMO_LOWEST, ONNXRUNTIME, OPSETS, opset_for
 from tritonzoo.convert.parity import run_torch
 from tritonzoo.errors import ConversionError
 from tritonzoo.recipe import Shapes
@@ -70,6 +70,8 @@ class ToOnnx:
         """
         opset = opset_for(self.target, self.pinned_opset)
         highest = opset if self.pinned_opset else OPSETS[self.target].highest
+        if self.using == DYNAMO and not self.pinned_opset:
+            opset = min(max(opset, DYNAMO_LOWEST), highest)
         contract = (self.inputs, self.outputs, self.shapes, opset)
         match _kind(source):
             case "torch":

@@ -39,7 +39,7 @@ OPSETS = {
         lowest=11,
         default=12,
         highest=12,
-        why="runtimes of 2020, ONNX Runtime 1.2 to 1.4, read no higher",
+        why="runtimes of 2019 and 2020, ONNX Runtime 1.0 to 1.4, read no higher",
     ),
 }
 
@@ -51,8 +51,9 @@ def opset_for(target: str, pinned: int | None = None) -> int:
       exporters, tf2onnx and TensorRT meet there. Triton 24.10 carries ONNX Runtime 1.19, which reads opset
       21 and IR 10 and refuses opset 22 and IR 11 (tried with onnxruntime 1.19.2).
     - `tensorrt`: 13 to 17. QuantizeLinear has an axis, hence scales per channel, from 13 on, and axes of
-      Squeeze and ReduceSum are inputs. Newer parsers read more, but gain nothing from it.
-    - `legacy`: 11 or 12, for runtimes of 2020 that cannot be renewed.
+      Squeeze and ReduceSum are inputs. TensorRT 8.5 was the first to read 17 (onnx-tensorrt,
+      docs/operators.md of each release); what later ones read besides changes no graph exported here.
+    - `legacy`: 11 or 12, for runtimes of 2019 and 2020 (ONNX Runtime 1.0 to 1.4) that cannot be renewed.
 
     Raises:
         RecipeError: there is no such target, or it does not read the pinned opset.

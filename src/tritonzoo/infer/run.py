@@ -58,9 +58,7 @@ def _ask(client: Client, pipeline: Pipeline, question: Question) -> Outcome:
     except CallError as error:
         return Outcome(question.shown, error=error)
     latency_ms = round((time.perf_counter() - start_s) * 1000, 3)
-    shown = {
-        tensor.name: outputs[tensor.name][0] if pipeline.max_batch_size else outputs[tensor.name]
-        for tensor in pipeline.outputs  # in the order of the contract, whatever the server's
-        if tensor.name in outputs
-    }
+    promised = [tensor.name for tensor in pipeline.outputs]  # the contract's order, whatever the server's
+    names = [*(name for name in promised if name in outputs), *(outputs.keys() - set(promised))]
+    shown = {name: outputs[name][0] if pipeline.max_batch_size else outputs[name] for name in names}
     return Outcome(question.shown, shown, latency_ms)
