@@ -5,10 +5,10 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test check clean
+.PHONY: help setup demo serve test test-keras check clean
 
 help: ## Explain the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-7s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 $(STAMP): pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed and $(PYTHON) is not found; install it, or name it: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
@@ -30,6 +30,11 @@ serve: setup ## Serve every pipeline until Ctrl-C
 test: setup ## Run every test that needs no Docker and no GPU
 	$(BIN)/python -m pytest -m "not docker and not gpu"
 
+test-keras: ## Run the tests of Keras models, in an environment of their own (TensorFlow, 1 GB)
+	@test -x .venv-keras/bin/python || $(PYTHON) -m venv .venv-keras
+	.venv-keras/bin/python -m pip install --quiet --editable '.[keras]' onnx 'onnxruntime==1.23.2' pytest pytest-asyncio
+	.venv-keras/bin/python -m pytest tests/convert/test_onnx_from_keras.py
+
 check: $(STAMP) ## Lint, types, and the tree: configs, recipes, ensembles end to end
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -37,5 +42,5 @@ check: $(STAMP) ## Lint, types, and the tree: configs, recipes, ensembles end to
 	$(BIN)/tritonzoo check
 
 clean: ## Remove .venv and every artifact that was made
-	rm -rf $(VENV) model_repository/*/1/*.onnx model_repository/*/1/tokenizer.json \
+	rm -rf $(VENV) .venv-keras model_repository/*/1/*.onnx model_repository/*/1/tokenizer.json \
 	  model_repository/*/artifacts.lock model_repository/*/ledger.json */*/configs

@@ -8,9 +8,10 @@ From the source model comes `model.onnx`, plain operators that every runtime rea
 from __future__ import annotations
 
 import functools
-import importlib.metadata
+import importlib
 import os
 import platform
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -22,10 +23,12 @@ import numpy as np
 from tritonzoo import ledger
 from tritonzoo.convert import derived
 from tritonzoo.convert.declared import declared_by
+from tritonzoo.convert.exported import reason_of
 from tritonzoo.convert.onnx import ToOnnx, reference_run
 from tritonzoo.convert.parity import Parity, Reference, run_onnx
+from tritonzoo.convert.sample_coverage import require_coverage
 from tritonzoo.convert.speed import measure_speed
-from tritonzoo.errors import ConversionError, RecipeError
+from tritonzoo.errors import ConversionError, RecipeError, TritonZooError
 from tritonzoo.lock import sha256_of
 from tritonzoo.pull import lock_artifacts, pull
 from tritonzoo.recipe import Tolerance
@@ -34,9 +37,11 @@ from tritonzoo.repository import Model, Repository, onnx_name
 if TYPE_CHECKING:
     import torch
 
+    from tritonzoo.recipe import Sample
+
 SAMPLES_SEED = 20_240_511  # one fixed draw of samples(), so that two conversions measure the same thing
 KINDS = ("fp32", "fp16", "int8", "qdq")
-_LIBRARIES = ("torch", "transformers", "onnx", "onnxruntime", "numpy")
+_LIBRARIES = ("torch", "transformers", "tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "numpy")
 
 Step = Callable[[str], None]
 
@@ -139,8 +144,7 @@ def begin(repository: Repository, model: Model, variant: str, on_step: Step) -> 
             f"config.pbtxt declares the inputs {', '.join(inputs)}"
         )
     on_step("asking the source model")
-    samples = model.recipe_module.samples(np.random.default_rng(SAMPLES_SEED))
-    reference = Reference.of(reference_run(source, inputs, outputs), samples)
+    reference = Reference.of(reference_run(source, inputs, outputs), _samples(model))
     model.version_folder.mkdir(exist_ok=True)
     return Conversion(model, variant, source, weights, reference)
 
@@ -152,11 +156,32 @@ def _load(model: Model, weights: tuple[Path, ...]) -> torch.nn.Module:
             f"in {model.name}/recipe.py: an exported model needs load(*weights) and samples(rng)"
         )
     os.environ.setdefault("TQDM_DISABLE", "1")  # transformers' bar for a load of a second would tear ours
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # what TensorFlow's kernels log is not about the model
     try:
         source: torch.nn.Module = module.load(*weights)
     except ImportError as error:
-        raise ConversionError(f"load() needs {error.name}; pip install 'tritonzoo[convert]'") from error
+        extra = "keras" if error.name in ("keras", "tensorflow", "tf_keras") else "convert"
+        raise ConversionError(f"load() needs {error.name}; pip install 'tritonzoo[{extra}]'") from error
+    except TritonZooError:
+        raise
+    except Exception as error:
+        raise ConversionError(
+            f"load() of {model.name}/recipe.py fails ({reason_of(error)}); the weights are damaged, or are "
+            f"not those it expects"
+        ) from error
     return source
+
+
+def _samples(model: Model) -> list[Sample]:
+    try:
+        samples = list(model.recipe_module.samples(np.random.default_rng(SAMPLES_SEED)))
+    except Exception as error:
+        raise RecipeError(f"in {model.name}/recipe.py: samples() fails ({reason_of(error)})") from error
+    try:
+        require_coverage(samples, model.recipe.shapes)
+    except RecipeError as error:
+        raise RecipeError(f"in {model.name}/recipe.py: {error}") from error
+    return samples
 
 
 def _export(conversion: Conversion, target: Path) -> derived.Made:
@@ -192,6 +217,11 @@ def _place(
         parity.judge(tolerance)
         entry = _entry(conversion, kind, made, parity, tolerance, staged)
         staged.replace(artifact)
+    except OSError as error:
+        raise ConversionError(
+            f"{model.version_folder}: cannot write {artifact.name} there ({error.strerror}); free some space "
+            f"and convert again; the previous artifact is untouched"
+        ) from error
     finally:
         staged.unlink(missing_ok=True)
     ledger.write(model.ledger_path, ledger.read(model.ledger_path) | {artifact.name: entry})
@@ -224,7 +254,7 @@ def _entry(
         made_from=made.description,
         date=datetime.now(timezone.utc).date().isoformat(),
         versions={"python": platform.python_version()}
-        | {library: importlib.metadata.version(library) for library in _LIBRARIES},
+        | {name: importlib.import_module(name).__version__ for name in _LIBRARIES if name in sys.modules},
         errors=parity.errors,
         by_bucket=parity.by_bucket,
         tolerance={name: bound for name, bound in held_to.items() if abs(bound) not in (float("inf"), 1.0)}

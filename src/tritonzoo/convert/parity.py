@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tritonzoo.convert.exported import reason_of
 from tritonzoo.errors import ConversionError, ParityError
 from tritonzoo.ledger import OutputError
 from tritonzoo.recipe import Tolerance
@@ -145,10 +146,20 @@ def run_onnx(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> Run:
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors; what it warns of is measured here
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    try:
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's own errors share no base class
+        raise ConversionError(f"ONNX Runtime does not load the artifact ({reason_of(error)})") from error
 
     def run(sample: Tensors) -> Tensors:
-        answers = session.run(list(outputs), {name: sample[name] for name in inputs})
+        try:
+            answers = session.run(list(outputs), {name: sample[name] for name in inputs})
+        except Exception as error:
+            raise ConversionError(
+                f"the artifact fails at {extents_of(sample)}, where the source model answers "
+                f"({reason_of(error)}); an extent of the traced sample became a constant: compute with "
+                f"x.shape or -1 in load()'s module"
+            ) from error
         return dict(zip(outputs, answers, strict=True))
 
     return run
