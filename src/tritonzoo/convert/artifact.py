@@ -213,7 +213,7 @@ def _place(
         if made is None:
             return {}
         on_step(f"comparing {artifact.name} with the source model")
-        parity = conversion.compare(staged)
+        parity = made.parity or conversion.compare(staged)
         parity.judge(tolerance)
         entry = _entry(conversion, kind, made, parity, tolerance, staged)
         staged.replace(artifact)
