@@ -22,7 +22,14 @@ PICTURES = Path(__file__).parents[2] / "data_samples" / "ensemble_handwriting"  
 DEGREES = (-9, -6, -3, 0, 3, 6, 9)
 
 recipe = Recipe(
-    sources={"starter": Starter("handwriting")},
+    sources={
+        "starter": Starter(
+            "handwriting",
+            sha256={
+                "weights.safetensors": "7fc32b7fe4968212d7f0f076d13d1400cf5fe88a64aefb019254e24172baa2ff"
+            },
+        )
+    },
     license="Apache-2.0",
     shapes={"pixels": Shapes(min=(1, SIDE, SIDE, 3), opt=(8, SIDE, SIDE, 3), max=(32, SIDE, SIDE, 3))},
     tolerance={

@@ -153,8 +153,9 @@ class Calls:
             pipelines = await self.pipelines()
         except CallError:  # the error at hand says more than that its remedy could not be looked up
             return error
-        # Compared without the prefix, which makes every pipeline look like every other.
-        kinds = {each.removeprefix(PIPELINE_PREFIX): each for each in names}
+        # Compared without the prefix, which makes every pipeline look like every other; where a member has
+        # the pipeline's name, the pipeline is meant.
+        kinds = {each.removeprefix(PIPELINE_PREFIX): each for each in (*names, *pipelines)}
         near = difflib.get_close_matches(name.removeprefix(PIPELINE_PREFIX), kinds, n=1)
         meant = f" (did you mean {kinds[near[0]]!r}?)" if near else ""
         listed = f"the pipelines {', '.join(pipelines)}" if pipelines else "no pipeline"
