@@ -14,7 +14,7 @@ from tritonzoo.check import check
 from tritonzoo.convert.artifact import convert
 from tritonzoo.errors import ConversionError, ParityError, RecipeError, SourceError
 from tritonzoo.lock import Lock, sha256_of
-from tritonzoo.pull import is_current, is_proved
+from tritonzoo.pull import is_current, is_proved, lock_artifacts
 from tritonzoo.repository import Repository
 
 CONFIG = """# Mix the words of a text.
@@ -140,6 +140,35 @@ def test_whatever_fails_leaves_the_previous_artifact_untouched(
 
     assert contents(version_folder) == before
     assert Lock.read(version_folder.parent / "artifacts.lock") == lock
+
+
+def test_after_a_changed_recipe_fp32_is_proved_anew_whatever_is_asked_for(tmp_path: Path) -> None:
+    convert(write_tree(tmp_path), Repository(tmp_path).model("words"), "starter")
+    repository = write_tree(tmp_path, atol="1e-4")
+
+    made = convert(repository, repository.model("words"), "starter", [])
+
+    assert made["model.onnx"].tolerance["atol"] == 1e-4
+    assert is_proved(repository.model("words"), "starter", "fp32")
+
+
+def test_a_changed_recipe_takes_away_what_the_old_one_proved(tmp_path: Path) -> None:
+    repository = write_tree(tmp_path)
+    model = repository.model("words")
+    convert(repository, model, "starter")
+    derived = model.version_folder / "model.fp16.onnx"
+    derived.write_bytes((model.version_folder / "model.onnx").read_bytes())
+    entries = ledger.read(model.ledger_path)
+    ledger.write(model.ledger_path, entries | {derived.name: entries["model.onnx"]})
+    lock_artifacts(model, "starter")
+    assert is_proved(model, "starter", "fp16")
+
+    model = write_tree(tmp_path, atol="1e-4").model("words")
+    convert(Repository(tmp_path), model, "starter")
+
+    assert not derived.exists()
+    assert set(ledger.read(model.ledger_path)) == {"model.onnx"}
+    assert set(Lock.read(model.lock_path).files) == {"1/model.onnx"}
 
 
 def test_an_interrupt_leaves_no_part_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

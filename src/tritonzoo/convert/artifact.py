@@ -30,7 +30,7 @@ from tritonzoo.convert.sample_coverage import require_coverage
 from tritonzoo.convert.speed import measure_speed
 from tritonzoo.errors import ConversionError, RecipeError, TritonZooError
 from tritonzoo.lock import sha256_of
-from tritonzoo.pull import lock_artifacts, pull
+from tritonzoo.pull import is_proved, lock_artifacts, pull
 from tritonzoo.recipe import Tolerance
 from tritonzoo.repository import Model, Repository, onnx_name
 
@@ -113,11 +113,12 @@ def convert(
     conversion = begin(repository, model, variant, on_step)
     made: dict[str, ledger.Entry] = {}
     plain = model.version_folder / onnx_name("fp32")
-    if "fp32" in kinds or not plain.is_file():
+    is_stale = not is_proved(model, variant, "fp32")  # absent, of another variant, or of another recipe
+    if "fp32" in kinds or is_stale:
         before = sha256_of(plain) if plain.is_file() else ""
         made |= _place(conversion, "fp32", lambda target: _export(conversion, target), on_step)
-        if made[plain.name].sha256 != before:
-            _drop_derived(model)
+        if is_stale or made[plain.name].sha256 != before:
+            _drop_derived(conversion)
         made |= _place(conversion, "fused", lambda target: derived.fused(plain, target), on_step)
     for kind in kinds:
         if kind != "fp32":
@@ -229,13 +230,14 @@ def _place(
     return {artifact.name: entry}
 
 
-def _drop_derived(model: Model) -> None:
-    """Remove what was derived from another `model.onnx`: it was compared with another source model."""
-    plain = onnx_name("fp32")
+def _drop_derived(conversion: Conversion) -> None:
+    """Remove what was derived from another `model.onnx`, or proved by another recipe."""
+    model, plain = conversion.model, onnx_name("fp32")
     for path in model.present_artifacts:
         if path.name != plain:
             path.unlink()
     ledger.write(model.ledger_path, {plain: ledger.read(model.ledger_path)[plain]})
+    lock_artifacts(model, conversion.variant)
 
 
 def _entry(

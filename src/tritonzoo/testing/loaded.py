@@ -151,7 +151,7 @@ def load_model(
         model = _import(source).TritonPythonModel()
         if hasattr(model, "initialize"):
             model.initialize(_initialize_args(folder, config, version, instance_kind))
-    except BaseException:
+    except BaseException:  # also pytest's own, such as a skip: the path must not keep what was not loaded
         for entry in search_path:
             sys.path.remove(entry)
         raise
