@@ -27,7 +27,8 @@ from tritonzoo.recipe import Recipe
 if TYPE_CHECKING:
     from google.protobuf.message import Message
 
-MODEL_REPOSITORIES = ("model_repository", "ensembles")  # in the order in which Triton is given them
+PIPELINES = "ensembles"
+MODEL_REPOSITORIES = ("model_repository", PIPELINES)  # in the order in which Triton is given them
 VERSION = "1"
 ROOT_VARIABLE = "TRITONZOO_ROOT"
 
@@ -56,9 +57,25 @@ class Model:
         return bool(self.config.platform == "ensemble")
 
     @property
+    def is_pipeline(self) -> bool:
+        """Whether clients call it: it lies in `ensembles/`, wired in its config.pbtxt or in Python."""
+        return self.folder.parent.name == PIPELINES
+
+    @property
+    def answers_once(self) -> bool:
+        """Whether a request has one answer and stands by itself: no stream of answers, no sequence."""
+        config = self.config
+        return not config.model_transaction_policy.decoupled and not config.HasField("sequence_batching")
+
+    @property
     def members(self) -> tuple[str, ...]:
-        """The models that an ensemble's steps name, in order, each once."""
-        return tuple(dict.fromkeys(step.model_name for step in self.config.ensemble_scheduling.step))
+        """The models that it calls, in order, each once.
+
+        Those that an ensemble's steps name; for a pipeline in Python those of its parameter `calls`.
+        """
+        steps = [step.model_name for step in self.config.ensemble_scheduling.step]
+        calls = [name.strip() for name in self.parameter("calls").split(",")]
+        return tuple(dict.fromkeys(filter(None, (*steps, *calls))))
 
     @property
     def title(self) -> str:
@@ -175,8 +192,17 @@ class Repository:
 
     @property
     def pipelines(self) -> dict[str, Model]:
-        """The ensembles: what a client calls."""
-        return {name: model for name, model in self.models.items() if model.is_ensemble}
+        """What a client calls for one answer."""
+        return {
+            name: model for name, model in self.models.items() if model.is_pipeline and model.answers_once
+        }
+
+    @property
+    def streams(self) -> dict[str, Model]:
+        """What a client calls in sequences, or for answers that come one after another."""
+        return {
+            name: model for name, model in self.models.items() if model.is_pipeline and not model.answers_once
+        }
 
     def model(self, name: str) -> Model:
         """One model by name; an unknown name lists those that there are."""

@@ -60,7 +60,9 @@ def loading(repository: Repository, pipelines: tuple[str, ...]) -> Iterator[Call
 
 def _announce(repository: Repository, options: ServeOptions) -> None:
     http, grpc, metrics = options.ports.http, options.ports.grpc, options.ports.metrics
-    served = [model for model in repository.closure(options.pipelines) if model.is_ensemble]
+    served = [
+        model for model in repository.closure(options.pipelines) if model.is_pipeline and model.answers_once
+    ]
     announce(repository, served, f"http://{options.host}:{http}", f"{options.host}:{grpc}")
     console.print(
         f"\nready: HTTP {options.host}:{http}, gRPC {options.host}:{grpc}, "

@@ -82,7 +82,9 @@ def wait_for(tally: Tally, answers: int, seconds: float) -> bool:
 def test_every_stub_killed_in_turn_comes_back_and_the_others_lose_nothing(triton: EmbeddedTriton) -> None:
     repository = Repository(triton.options.root)
     users = {
-        model: [name for name, pipeline in repository.pipelines.items() if model in pipeline.members]
+        model: [
+            name for name in repository.pipelines if repository.model(model) in repository.closure([name])
+        ]
         for model in {stub.model for stub in find_stubs(triton.pid, triton.models)}
     }
     assert set(users) == {model.name for model in triton.models if not model.is_ensemble}

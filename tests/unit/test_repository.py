@@ -67,3 +67,16 @@ def test_a_config_that_does_not_parse_is_said_with_line_and_column(tmp_path: Pat
 
     with pytest.raises(RepositoryError, match=r"config\.pbtxt:2:1: .*max_batch"):
         parse_config(path)
+
+
+def test_a_pipeline_in_python_names_what_it_calls_and_a_stream_is_no_single_answer(tmp_path: Path) -> None:
+    root = sound_tree(tmp_path)
+    calls = 'parameters { key: "calls" value { string_value: "double, double_again" } }\n'
+    write_model(root / "ensembles" / "twice", MEMBER + calls)
+    write_model(root / "ensembles" / "stream", MEMBER + "model_transaction_policy { decoupled: true }\n")
+    repository = Repository(root)
+
+    assert repository.model("twice").members == ("double", "double_again")
+    assert [model.name for model in repository.closure(["twice"])] == ["double", "double_again", "twice"]
+    assert list(repository.pipelines) == ["quadruple", "twice"]
+    assert list(repository.streams) == ["stream"]

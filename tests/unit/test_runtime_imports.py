@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-RUNTIME = sorted((ROOT / "src" / "tritonzoo" / "runtime").glob("*.py"))
+RUNTIME = sorted((ROOT / "src" / "tritonzoo" / "runtime").rglob("*.py"))
 BACKENDS = sorted((ROOT / "backends").glob("*/*.py"))
-PYTHON_MODELS = sorted((ROOT / "model_repository").glob("*/1/model.py"))
+PYTHON_MODELS = sorted(ROOT.glob("model_repository/*/1/model.py")) + sorted(
+    ROOT.glob("ensembles/*/1/model.py")
+)
 
 IMPORT_WITH_LITTLE = """
 import importlib, sys
@@ -32,7 +34,11 @@ for module in sys.argv[1:]:
 def test_the_runtime_imports_with_numpy_and_pillow_alone() -> None:
     modules = [
         "tritonzoo.runtime",
-        *(f"tritonzoo.runtime.{path.stem}" for path in RUNTIME if path.stem[0] != "_"),
+        *(
+            f"tritonzoo.runtime.{path.stem}"
+            for path in RUNTIME
+            if path.stem[0] != "_" and path.parent.name == "runtime"
+        ),
     ]
     assert "tritonzoo.runtime.model" in modules
     done = subprocess.run(

@@ -152,6 +152,8 @@ def test_text_survives_its_serialised_form_byte_for_byte() -> None:
     assert pb_utils.serialize_byte_tensor(np.array([b"ab"], dtype=object)) == b"\x02\0\0\0ab"
 
 
-def test_calling_another_model_says_that_it_needs_a_server() -> None:
-    with pytest.raises(pb_utils.TritonModelException, match="needs a running server"):
-        pb_utils.InferenceRequest().exec()
+def test_calling_a_model_that_nobody_stands_in_for_says_how_to() -> None:
+    response = pb_utils.InferenceRequest(model_name="other").exec()
+    error = response.error()
+    assert error is not None
+    assert "Model 'other' is not ready; in a test, load_model(..., calls={'other': function})" in error.message()

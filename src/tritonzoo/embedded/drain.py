@@ -5,7 +5,7 @@ then unloads. It waits for idle keep-alive connections, half-sent requests and o
 for real work and does not tell them apart. While it waits for HTTP clients it still serves everything else,
 the model-control API too. So:
 
-1. Hold Triton in that state with a connection of our own and unload the models, ensembles before their
+1. Hold Triton in that state with a connection of our own and unload the models, pipelines before their
    members. A model is gone only when its last request has been answered: all gone means nothing is in flight,
    whatever connections there may be.
 2. An open gRPC stream keeps the first model it called from being unloaded. When for a while no model has gone
@@ -53,8 +53,8 @@ class Drain:
         self._control: ModelControl | None = control
         # A model may call others from its code, so those that nobody's configuration mentions go last.
         self._waves = [
-            [model.name for model in models if model.is_ensemble],
-            [model.name for model in models if not model.is_ensemble],
+            [model.name for model in models if model.is_pipeline],
+            [model.name for model in models if not model.is_pipeline],
         ]
         self._wave: list[str] = []
         self._hold: http.client.HTTPConnection | None = None

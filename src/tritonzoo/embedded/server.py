@@ -105,6 +105,16 @@ class EmbeddedTriton:
         """How often each model's Python process was brought back."""
         return dict(self._watchdog.restarts) if self._watchdog else {}
 
+    @property
+    def failing(self) -> dict[str, str]:
+        """Why a model's Python process could not be brought back, by model."""
+        return dict(self._watchdog.failing) if self._watchdog else {}
+
+    @property
+    def is_aborted(self) -> bool:
+        """Whether it was asked to end at once."""
+        return self._aborted.is_set()
+
     # -- start ------------------------------------------------------------------------------------
 
     def __enter__(self) -> EmbeddedTriton:
@@ -234,10 +244,10 @@ class EmbeddedTriton:
             profile=self.options.profile,
             host=self.options.host,
             ports=self.options.ports.named(),
-            pipelines=[model.name for model in self.models if model.is_ensemble],
-            models=[model.name for model in self.models if not model.is_ensemble],
+            pipelines=[model.name for model in self.models if model.is_pipeline],
+            models=[model.name for model in self.models if not model.is_pipeline],
             restarts=self.restarts,
-            failing=self._watchdog.failing if self._watchdog else {},
+            failing=self.failing,
             log_file=str(self.log_file),
             shm_prefix=self._shm_prefix,
             python=sys.executable,

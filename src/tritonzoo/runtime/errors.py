@@ -6,6 +6,7 @@ Exception
 │   └── ConfigurationError  config.pbtxt or a file beside it is wrong: the model does not load
 └── RuntimeError
     ├── WrongAnswerError    the model answered what config.pbtxt does not declare: INTERNAL (HTTP 500)
+    ├── MemberError         another model that this one calls failed: INTERNAL, its name for the caller
     └── CancelledError      the caller no longer waits: CANCELLED, and nothing is computed
 
 Every other exception becomes INTERNAL with a reference into the server's log, where the traceback is.
@@ -34,3 +35,11 @@ class WrongAnswerError(RuntimeError):
 
 class CancelledError(RuntimeError):
     """The caller of a request has gone, and the request was not computed."""
+
+
+class MemberError(RuntimeError):
+    """A model that this one called failed or is not answering; `model` is its name."""
+
+    def __init__(self, model: str, sentence: str) -> None:
+        super().__init__(f"{model}: {sentence}")
+        self.model = model

@@ -26,7 +26,13 @@ from typing import Any, overload
 
 import numpy as np
 
-from tritonzoo.runtime.errors import CancelledError, ConfigurationError, InvalidInput, WrongAnswerError
+from tritonzoo.runtime.errors import (
+    CancelledError,
+    ConfigurationError,
+    InvalidInput,
+    MemberError,
+    WrongAnswerError,
+)
 from tritonzoo.runtime.log import triton_log
 from tritonzoo.runtime.parameters import Parameters, Value
 from tritonzoo.runtime.request import Request
@@ -185,15 +191,18 @@ class PythonModel:
             return codes(str(error), codes.CANCELLED)
         reference = secrets.token_hex(4)
         self.log.error("internal error %s", reference, exc_info=error)
-        hint = f"the server's log tells more under {reference}"
-        text = str(error) if isinstance(error, WrongAnswerError) else hint
+        text = f"the server's log tells more under {reference}"
+        if isinstance(error, WrongAnswerError):
+            text = str(error)
+        elif isinstance(error, MemberError):
+            text = f"its model {error.model} failed; {text}"
         return codes(f"internal error in {self.name}; {text}", codes.INTERNAL)
 
     def _check_policy(self) -> None:
         if self.config.get("model_transaction_policy", {}).get("decoupled", False):
             raise ConfigurationError(
-                "it is decoupled, and a PythonModel gives each request one answer; take"
-                " model_transaction_policy out of config.pbtxt"
+                "it is decoupled, and a PythonModel gives each request one answer; derive it from"
+                " ConcurrentModel, or take model_transaction_policy out of config.pbtxt"
             )
 
     def _check_signature(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -30,12 +30,20 @@ class TritonRequestError(Exception):
 class LoadedModel:
     """A model between `initialize` and `finalize`; a context manager."""
 
-    def __init__(self, model: Any, config: Mapping[str, Any], search_path: Sequence[str]) -> None:
+    def __init__(
+        self,
+        model: Any,
+        config: Mapping[str, Any],
+        search_path: Sequence[str],
+        calls: Mapping[str, pb_utils.Call],
+    ) -> None:
         """Use `load_model`. `model` is an initialized TritonPythonModel."""
         self.model = model
         self.config = config
         self._inputs = tensor_specs(config, "input")
         self._search_path = search_path
+        self._calls = calls
+        pb_utils.CALLS.update(calls)
 
     def infer(self, **inputs: Any) -> Outputs:
         """The outputs for one request; raises TritonRequestError when it is answered with an error.
@@ -65,11 +73,31 @@ class LoadedModel:
             else:
                 accepted.append(made)
                 answers.append(None)
-        responses = self.model.execute(accepted) if accepted else []
+        responses = (self.model.execute(accepted) if accepted else []) or self._late(accepted)
         if len(responses) != len(accepted):
             raise AssertionError(f"execute gave {len(responses)} responses to {len(accepted)} requests")
         remaining = iter(responses)
         return [_outputs(next(remaining)) if answer is None else answer for answer in answers]
+
+    def stream(
+        self, request: Mapping[str, Any] | pb_utils.InferenceRequest
+    ) -> Iterator[Outputs | TritonRequestError]:
+        """The answers of a decoupled model to one request, each as it is sent."""
+        made = self.request(request) if isinstance(request, Mapping) else request
+        if self.model.execute([made]) is not None:
+            raise AssertionError("a decoupled model returned responses from execute, and Triton wants None")
+        for response in made.get_response_sender().responses():
+            yield _outputs(response)
+
+    def _late(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
+        """The answers of a model whose `execute` returned None, once they are all there."""
+        late = []
+        for request in requests:
+            responses = list(request.get_response_sender().responses())
+            if len(responses) != 1:
+                raise AssertionError(f"a request had {len(responses)} responses; `stream` takes any number")
+            late += responses
+        return late
 
     def request(
         self,
@@ -78,8 +106,14 @@ class LoadedModel:
         request_id: str = "",
         parameters: Mapping[str, str | int | bool] | None = None,
         cancelled: bool = False,
+        sequence: int | str = 0,
+        start: bool = False,
+        end: bool = False,
     ) -> pb_utils.InferenceRequest:
-        """One request for `infer_batch`; raises TritonRequestError where Triton would refuse it."""
+        """One request for `infer_batch` or `stream`; raises TritonRequestError where Triton would refuse it.
+
+        `sequence` is the id of the sequence that it belongs to, `start` and `end` its place there.
+        """
         arrays = {name: self._array(name, value) for name, value in inputs.items()}
         for spec in self._inputs.values():
             if spec.name not in arrays and not spec.optional:
@@ -96,6 +130,9 @@ class LoadedModel:
             requested_output_names=[output["name"] for output in self.config["output"]],
             parameters=parameters,
             cancelled=cancelled,
+            correlation_id=sequence,
+            flags=start * pb_utils.TRITONSERVER_REQUEST_FLAG_SEQUENCE_START
+            | end * pb_utils.TRITONSERVER_REQUEST_FLAG_SEQUENCE_END,
         )
 
     def close(self) -> None:
@@ -104,6 +141,8 @@ class LoadedModel:
             self.model.finalize()
         for entry in self._search_path:
             sys.path.remove(entry)
+        for name in self._calls:
+            pb_utils.CALLS.pop(name, None)
 
     def __enter__(self) -> LoadedModel:
         return self
@@ -133,12 +172,14 @@ def load_model(
     profile: str | None = None,
     parameters: Mapping[str, str] | None = None,
     instance_kind: str = "CPU",
+    calls: Mapping[str, pb_utils.Call] | None = None,
 ) -> LoadedModel:
     """Load the model in `folder` as Triton would, and `initialize` it.
 
     `backends` holds the Python-based backends; without it the nearest folder `backends` above `folder`
     is used. `profile` chooses configs/<profile>.pbtxt; `parameters` overrides some of config.pbtxt's.
-    Raises what the model's own import and `initialize` raise.
+    `calls` answers for the models that this one calls, by name: a function of (inputs, parameters) that
+    gives outputs or raises. Raises what the model's own import and `initialize` raise.
     """
     folder = Path(folder).absolute()
     config = with_parameters(model_config(folder, profile), parameters or {})
@@ -157,7 +198,7 @@ def load_model(
         raise
     finally:
         _forget_siblings(before, search_path)
-    return LoadedModel(model, config, search_path)
+    return LoadedModel(model, config, search_path, calls or {})
 
 
 def _source(

@@ -1,7 +1,7 @@
 """An in-memory `triton_python_backend_utils`: what a model sees of Triton, with no server.
 
-Names, arguments and behaviour are those of Triton 2.51. Calls to other models (BLS), metrics and
-streamed responses need a server and say so.
+Names, arguments and behaviour are those of Triton 2.51. A call to another model (BLS) is answered by the
+function that `load_model(..., calls={"model": function})` names. Metrics need a server.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import enum
 import json
 import logging
+import queue
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -27,6 +28,10 @@ TRITONSERVER_REQUEST_RELEASE_ALL = 1
 TRITONSERVER_REQUEST_RELEASE_RESCHEDULE = 2
 
 TRITON_STRING_TO_NUMPY = {name: dtype.type for name, dtype in NUMPY_DTYPES.items()}
+
+Call = Callable[[Mapping[str, Array], Mapping[str, Any]], Mapping[str, Array]]
+
+CALLS: dict[str, Call] = {}  # model -> what answers a call to it: (inputs, parameters) -> outputs
 
 _log = logging.getLogger("triton")
 
@@ -122,8 +127,42 @@ class InferenceResponse:
         return self._error
 
 
+class InferenceResponseSender:
+    """Where a model sends the answers of one request when `execute` has returned."""
+
+    def __init__(self, request: InferenceRequest) -> None:
+        """Use `InferenceRequest.get_response_sender`."""
+        self._request = request
+        self._sent: queue.SimpleQueue[InferenceResponse | None] = queue.SimpleQueue()
+        self._is_final = False
+
+    def send(self, response: InferenceResponse | None = None, flags: int = 0) -> None:
+        """Send one response; the last one, or nothing after it, with the flag that says so."""
+        if self._is_final:
+            raise TritonModelException("a response was sent after the final one")
+        if response is None and not flags & TRITONSERVER_RESPONSE_COMPLETE_FINAL:
+            raise TritonModelException("send needs a response or the final flag")
+        if response is not None:
+            self._sent.put(response)
+        if flags & TRITONSERVER_RESPONSE_COMPLETE_FINAL:
+            self._is_final = True
+            self._sent.put(None)
+
+    def is_cancelled(self) -> bool:
+        """Whether the caller has gone."""
+        return self._request.is_cancelled()
+
+    def responses(self, timeout_s: float = 60) -> Iterator[InferenceResponse]:
+        """What was sent, as it comes, to the final one (not in Triton: a caller has the network).
+
+        Raises queue.Empty when the model sends nothing for `timeout_s` seconds.
+        """
+        while (response := self._sent.get(timeout=timeout_s)) is not None:
+            yield response
+
+
 class InferenceRequest:
-    """What a model receives for one caller."""
+    """What a model receives for one caller, or makes to call another model."""
 
     def __init__(
         self,
@@ -135,12 +174,14 @@ class InferenceRequest:
         flags: int = 0,
         timeout: int = 0,
         cancelled: bool = False,
+        model_name: str = "",
     ) -> None:
         """`cancelled` stands for a caller who has gone; the rest is as in Triton."""
         self._request_id, self._correlation_id = request_id, correlation_id
         self._inputs, self._requested_output_names = list(inputs), set(requested_output_names)
         self._parameters, self._flags, self._timeout = dict(parameters or {}), flags, timeout
-        self._cancelled = cancelled
+        self._cancelled, self._model_name = cancelled, model_name
+        self._sender: InferenceResponseSender | None = None
 
     def inputs(self) -> list[Tensor]:
         """The input tensors that the caller sent."""
@@ -178,13 +219,31 @@ class InferenceRequest:
         """Whether the caller has gone."""
         return self._cancelled
 
-    def exec(self, decoupled: bool = False) -> InferenceResponse:
-        """Calling another model needs a server."""
-        raise TritonModelException("InferenceRequest.exec calls another model, which needs a running server")
+    def cancel(self) -> None:
+        """The caller goes (not in Triton: a caller closes its stream)."""
+        self._cancelled = True
 
-    def get_response_sender(self) -> Any:
-        """Streaming needs a server."""
-        raise TritonModelException("get_response_sender streams responses, which needs a running server")
+    def exec(self, decoupled: bool = False) -> InferenceResponse:
+        """Call the model `model_name`; an error of any kind is INTERNAL, as in Triton."""
+        if self._model_name not in CALLS:
+            return InferenceResponse(
+                error=TritonError(
+                    f"Failed for execute the inference request. Model '{self._model_name}' is not ready;"
+                    f" in a test, load_model(..., calls={{'{self._model_name}': function}}) answers for it"
+                )
+            )
+        inputs = {tensor.name(): tensor.as_numpy() for tensor in self._inputs}
+        try:
+            outputs = CALLS[self._model_name](inputs, self._parameters)
+        except Exception as error:  # noqa: BLE001  a model's error is the caller's response
+            return InferenceResponse(error=TritonError(str(error)))
+        return InferenceResponse([Tensor(name, array) for name, array in outputs.items()])
+
+    def get_response_sender(self) -> InferenceResponseSender:
+        """Where to send answers when `execute` has returned."""
+        if self._sender is None:
+            self._sender = InferenceResponseSender(self)
+        return self._sender
 
 
 class Logger:

@@ -1,0 +1,143 @@
+"""The base class of Python models that work on many requests at once and call other models.
+
+    class TritonPythonModel(ConcurrentModel):  # config.pbtxt: parameters { key: "calls" ... "silero_vad" }
+        def infer_request(self, request: Request) -> Answer:
+            answer = self.call("silero_vad", {"waveform": request["waveform"]})
+            return {"speech_probability": answer["speech_probability"]}
+
+Triton hands a Python model the next requests only when `execute` returns. A `PythonModel` answers before it
+returns, so a file of an hour would hold up every caller behind it. Here `execute` passes each request to a
+thread and returns, and the answer is sent when it is ready, through Triton's response sender: in order of
+completion, each by itself.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from tritonzoo.runtime.errors import CancelledError, ConfigurationError, InvalidInput, MemberError
+from tritonzoo.runtime.model import Answer, PythonModel
+from tritonzoo.runtime.request import Request
+from tritonzoo.runtime.tensors import Array
+
+# How the errors begin that are not a model's own refusal: PythonModel's, then those of Triton's core and of
+# its Python backend. A call from one model to another loses the error's code (Triton 2.51: always INTERNAL).
+_FAILURE = re.compile(
+    r"internal error in |the caller cancelled |Model |Stub process |Failed |Exceeds |Request timeout "
+)
+
+
+class ConcurrentModel(PythonModel):
+    """A PythonModel whose requests are answered when they are ready, `threads` of them at work at once.
+
+    Defines `infer_request` (one answer) or, where config.pbtxt says `decoupled: true`, `stream_request`
+    (any number of answers). `request.is_cancelled()` tells at any time whether the caller still waits.
+    """
+
+    threads = 64  # requests at work at once; those beyond wait in Triton's queue
+
+    def stream_request(self, request: Request) -> Iterator[Answer]:
+        """Answer one request of a decoupled model with any number of answers, each sent at once.
+
+        When the caller goes, the iterator is closed: clean up in `finally`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} is decoupled and defines no stream_request")
+
+    def call(
+        self,
+        model: str,
+        inputs: Mapping[str, Array],
+        *,
+        parameters: Mapping[str, str | int | bool] | None = None,
+        pass_on_refusals: bool = False,
+    ) -> dict[str, Array]:
+        """The outputs of another model of the same server (business logic scripting, BLS).
+
+        `model` is one of those that config.pbtxt names in its parameter `calls`, so that whoever serves
+        this model knows what it needs. Safe to call from any thread; Triton's batcher merges the calls of
+        several. With `pass_on_refusals`
+        the other model's InvalidInput is raised here with its own sentence, for inputs that the caller of
+        this model gave.
+
+        Raises:
+            MemberError: the other model failed, is not there or is not answering.
+            ConfigurationError: `calls` does not name it.
+        """
+        if model not in self._calls:
+            raise ConfigurationError(
+                f"it calls {model}, which the parameter 'calls' of its config.pbtxt does not name"
+            )
+        tensors = [self._pb.Tensor(name, array) for name, array in inputs.items()]
+        response = self._pb.InferenceRequest(
+            model_name=model, inputs=tensors, requested_output_names=[], parameters=dict(parameters or {})
+        ).exec()
+        if response.has_error():
+            sentence = response.error().message()
+            if pass_on_refusals and not _FAILURE.match(sentence):
+                raise InvalidInput(sentence)
+            raise MemberError(model, sentence)
+        return {tensor.name(): tensor.as_numpy() for tensor in response.output_tensors()}
+
+    def initialize(self, args: Mapping[str, str]) -> None:
+        """Called by Triton when the model loads."""
+        self._free = threading.Semaphore(self.threads)
+        self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix=args["model_name"])
+        super().initialize(args)
+        self._serve = self._stream if self._is_decoupled() else self._answer_late
+
+    def execute(self, triton_requests: Sequence[Any]) -> None:  # type: ignore[override]  # answers come later
+        """Called by Triton with waiting requests; returns once each has a thread."""
+        for triton_request in triton_requests:
+            self._free.acquire()
+            sender = triton_request.get_response_sender()
+            try:
+                request = Request(triton_request, sender)
+            except Exception as error:  # noqa: BLE001  text that is none: this request's error alone
+                self._free.release()
+                self._send_last(sender, self._pb.InferenceResponse(error=self._error(error)))
+            else:
+                self._pool.submit(self._work, request, sender)
+
+    def finalize(self) -> None:
+        """Called by Triton before it lets the model go: finishes what is at work."""
+        self._pool.shutdown(wait=True)
+        super().finalize()
+
+    def _work(self, request: Request, sender: Any) -> None:
+        try:
+            self._serve(request, sender)
+        except (Exception, SystemExit) as error:  # noqa: BLE001  whatever it is belongs to this request alone
+            self._send_last(sender, self._pb.InferenceResponse(error=self._error(error)))
+        finally:
+            self._free.release()
+
+    def _answer_late(self, request: Request, sender: Any) -> None:
+        answer = self.infer_request(request)
+        self._send_last(sender, self._pb.InferenceResponse(self._tensors(request, answer)))
+
+    def _stream(self, request: Request, sender: Any) -> None:
+        answers = self.stream_request(request)
+        try:
+            for answer in answers:
+                if request.is_cancelled():
+                    raise CancelledError("the caller cancelled the request")
+                sender.send(self._pb.InferenceResponse(self._tensors(request, answer)))
+        finally:
+            close = getattr(answers, "close", None)
+            if close is not None:
+                close()
+        sender.send(flags=self._pb.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+
+    def _send_last(self, sender: Any, response: Any) -> None:
+        sender.send(response, flags=self._pb.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+
+    def _is_decoupled(self) -> bool:
+        return bool(self.config.get("model_transaction_policy", {}).get("decoupled", False))
+
+    def _check_policy(self) -> None:
+        """Both policies are served; what it may call is read."""
+        self._calls = frozenset(name.strip() for name in self.parameter("calls", "").split(","))

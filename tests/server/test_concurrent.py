@@ -1,0 +1,179 @@
+"""ConcurrentModel in a real Triton: late answers, calls from many threads, streams, cancelling."""
+
+from __future__ import annotations
+
+import json
+import queue
+import time
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tritonclient.grpc as grpcclient
+from tritonclient.utils import InferenceServerException
+
+from tritonzoo.embedded import EmbeddedTriton, Ports, ServeOptions
+
+CONFIG = """# {title}.
+backend: "python"
+max_batch_size: {batch}
+input  [{{ name: "x" data_type: TYPE_FP32 dims: [ -1 ] {ragged} }}]  # numbers
+output [{{ name: "y" data_type: TYPE_FP32 dims: [ -1 ] }}]  # numbers
+instance_group [{{ kind: KIND_CPU }}]
+{more}
+"""
+MEMBER = """
+import time
+from tritonzoo.runtime.errors import InvalidInput
+from tritonzoo.runtime.model import PythonModel
+
+
+class TritonPythonModel(PythonModel):
+    def infer_batch(self, requests):
+        time.sleep(0.05)
+        return [
+            InvalidInput("x is negative; send more") if request["x"].min() < 0 else {"y": 2 * request["x"]}
+            for request in requests
+        ]
+"""
+PIPELINE = """
+import time
+from tritonzoo.runtime.concurrent import ConcurrentModel
+
+
+class TritonPythonModel(ConcurrentModel):
+    def infer(self, x):
+        if x[0] == 1000:
+            time.sleep(5)
+        for _ in range(3):
+            y = self.call("double", {"x": x[None]}, pass_on_refusals=True)["y"][0] / 2 + 1
+            x = y
+        return {"y": y}
+
+    def stream_request(self, request):
+        try:
+            for value in request["x"]:
+                yield {"y": [value]}
+                time.sleep(0.02)
+        finally:
+            self.log.warning("closed a stream of %d", len(request["x"]))
+"""
+
+
+@pytest.fixture(scope="module")
+def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedTriton]:
+    root = tmp_path_factory.mktemp("concurrent")
+    ragged = {"batch": 64, "ragged": "allow_ragged_batch: true", "more": "dynamic_batching {}"}
+    write(root / "model_repository" / "double", MEMBER, title="Double", **ragged)
+    calls = 'parameters { key: "calls" value { string_value: "double" } }'
+    write(root / "ensembles" / "late", PIPELINE, title="Add three", batch=0, ragged="", more=calls)
+    decoupled = "model_transaction_policy { decoupled: true }"
+    write(
+        root / "ensembles" / "stream", PIPELINE, title="Number by number", batch=0, ragged="", more=decoupled
+    )
+    server = EmbeddedTriton(ServeOptions(root=root, ports=Ports.free(), log_file=root / "triton.log"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(root))  # leaves nothing in the user's own
+        server.start()
+    with server:
+        yield server
+
+
+def write(folder: Path, code: str, **words: Any) -> None:
+    (folder / "1").mkdir(parents=True)
+    (folder / "config.pbtxt").write_text(CONFIG.format(**words))
+    (folder / "1" / "model.py").write_text(code)
+
+
+def numbers(*values: float) -> list[grpcclient.InferInput]:
+    tensor = grpcclient.InferInput("x", [len(values)], "FP32")
+    tensor.set_data_from_numpy(np.array(values, np.float32))
+    return [tensor]
+
+
+def call(client: grpcclient.InferenceServerClient, *values: float) -> list[float]:
+    return client.infer("late", numbers(*values)).as_numpy("y").tolist()
+
+
+def executions(client: grpcclient.InferenceServerClient) -> tuple[int, int]:
+    stats = client.get_inference_statistics("double").model_stats[0]
+    return stats.inference_count, stats.execution_count
+
+
+def test_many_requests_of_one_instance_are_at_work_at_once_and_their_calls_are_batched(
+    triton: EmbeddedTriton,
+) -> None:
+    client = grpcclient.InferenceServerClient(triton.grpc_url)
+    inferences, runs = executions(client)
+    with ThreadPoolExecutor(48) as pool:
+        answers = list(pool.map(lambda i: call(client, *range(1, 2 + i % 5), i), range(48)))
+    assert answers == [[n + 3 for n in (*range(1, 2 + i % 5), i)] for i in range(48)]
+    more_inferences, more_runs = executions(client)
+    assert more_inferences - inferences == 3 * 48
+    assert more_runs - runs <= 0.35 * 3 * 48
+
+
+def test_a_long_request_does_not_hold_up_a_short_one(triton: EmbeddedTriton) -> None:
+    client = grpcclient.InferenceServerClient(triton.grpc_url)
+    with ThreadPoolExecutor(1) as pool:
+        long = pool.submit(call, client, 1000)
+        time.sleep(0.3)
+        assert call(client, 1) == [4]
+        assert not long.done()
+        assert long.result() == [1003]
+
+
+def test_a_members_refusal_reaches_the_caller_word_for_word_and_alone(triton: EmbeddedTriton) -> None:
+    client = grpcclient.InferenceServerClient(triton.grpc_url)
+    with ThreadPoolExecutor(8) as pool:
+        futures = [pool.submit(call, client, value) for value in (1, -5, 2, 3)]
+    assert [future.result() for future in futures if future is not futures[1]] == [[4], [5], [6]]
+    with pytest.raises(InferenceServerException) as error:
+        futures[1].result()
+    assert error.value.status() == "StatusCode.INVALID_ARGUMENT"
+    assert error.value.message() == "x is negative; send more"
+
+
+def test_a_stream_over_grpc_and_over_server_sent_events(triton: EmbeddedTriton) -> None:
+    assert list(stream(triton, [1, 2, 3])) == [1, 2, 3]
+    request = urllib.request.Request(
+        f"{triton.http_url}/v2/models/stream/generate_stream",
+        json.dumps({"x": [4, 5]}).encode(),
+        {"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=30) as events:
+        lines = [line for line in events.read().decode().splitlines() if line]
+    assert [json.loads(line.removeprefix("data: "))["y"] for line in lines] == [4, 5]
+
+
+def test_a_cancelled_stream_ends_at_once_and_a_hundred_more_work(triton: EmbeddedTriton) -> None:
+    answers = stream(triton, list(range(517)))
+    assert [next(answers), next(answers)] == [0, 1]
+    answers.close()
+    until = time.monotonic() + 5
+    while "closed a stream of 517" not in triton.log_file.read_text():
+        assert time.monotonic() < until, "the stream went on after its caller had gone"
+        time.sleep(0.02)
+    with ThreadPoolExecutor(10) as pool:
+        assert list(pool.map(lambda _: list(stream(triton, [1, 2])), range(100))) == [[1, 2]] * 100
+
+
+def stream(triton: EmbeddedTriton, values: list[float]) -> Iterator[float]:
+    arrived: queue.Queue[tuple[Any, Any]] = queue.Queue()
+    client = grpcclient.InferenceServerClient(triton.grpc_url)
+    client.start_stream(lambda result, error: arrived.put((result, error)))
+    try:
+        client.async_stream_infer("stream", numbers(*values), enable_empty_final_response=True)
+        while True:
+            result, error = arrived.get(timeout=30)
+            assert error is None
+            if result.get_response().parameters["triton_final_response"].bool_param:
+                return
+            yield float(result.as_numpy("y")[0])
+    finally:
+        client.stop_stream(cancel_requests=True)
+        client.close()

@@ -1,0 +1,216 @@
+"""ConcurrentModel: answers when they are ready, calls to other models, streams."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from textwrap import dedent, indent
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.unit.answers import refused, served
+from tritonzoo.runtime.errors import InvalidInput
+from tritonzoo.runtime.tensors import Array
+from tritonzoo.testing import LoadedModel, TritonRequestError, load_model
+from tritonzoo.testing.pb_utils import Call
+
+CONFIG = """
+backend: "python"
+input [{ name: "x" data_type: TYPE_FP32 dims: [ -1 ] }]
+output { name: "y" data_type: TYPE_FP32 dims: [ -1 ] }
+"""
+DECOUPLED = CONFIG + "model_transaction_policy { decoupled: true }\n"
+
+HEAD = """
+import threading
+import numpy as np
+from tritonzoo.runtime.concurrent import ConcurrentModel
+from tritonzoo.runtime.errors import InvalidInput
+
+class TritonPythonModel(ConcurrentModel):
+"""
+
+
+def model(folder: Path, body: str, config: str = CONFIG, calls: dict[str, Call] | None = None) -> LoadedModel:
+    (folder / "toy" / "1").mkdir(parents=True)
+    (folder / "toy" / "config.pbtxt").write_text(config)
+    (folder / "toy" / "1" / "model.py").write_text(HEAD + indent(dedent(body), "    "))
+    return load_model(folder / "toy", calls=calls)
+
+
+def x(*values: float) -> dict[str, Array]:
+    return {"x": np.array(values, dtype=np.float32)}
+
+
+def test_every_request_of_a_batch_is_at_work_at_the_same_time(tmp_path: Path) -> None:
+    body = """
+        def setup(self):
+            self.barrier = threading.Barrier(3)
+
+        def infer(self, x):
+            self.barrier.wait(timeout=20)  # passes only when three are here
+            return {"y": 2 * x}
+    """
+    with model(tmp_path, body) as toy:
+        answers = toy.infer_batch([x(1), x(2, 3), x(4)])
+    assert [served(answer)["y"].tolist() for answer in answers] == [[2], [4, 6], [8]]
+
+
+def test_one_requests_mistake_or_crash_is_its_own(tmp_path: Path) -> None:
+    body = """
+        def infer(self, x):
+            if x[0] < 0:
+                raise InvalidInput("x is negative; send more")
+            return {"y": x / x[0]} if x[0] else {"z": x}
+    """
+    with model(tmp_path, body) as toy:
+        good, mistaken, wrong = toy.infer_batch([x(1), x(-1), x(0)])
+    assert served(good)["y"].tolist() == [1]
+    assert (refused(mistaken).code, refused(mistaken).message) == ("INVALID_ARG", "x is negative; send more")
+    assert refused(wrong).code == "INTERNAL"
+    assert "it answered the outputs ['z']" in refused(wrong).message
+
+
+def test_no_more_than_threads_are_at_work_and_the_rest_waits_with_triton(tmp_path: Path) -> None:
+    body = """
+        threads = 2
+
+        def setup(self):
+            self.now = self.most = 0
+            self.lock = threading.Lock()
+
+        def infer(self, x):
+            with self.lock:
+                self.now += 1
+                self.most = max(self.most, self.now)
+            threading.Event().wait(0.01)
+            with self.lock:
+                self.now -= 1
+            return {"y": x}
+    """
+    with model(tmp_path, body) as toy:
+        assert len([served(answer) for answer in toy.infer_batch([x(1)] * 10)]) == 10
+        assert toy.model.most == 2
+
+
+CALLING = CONFIG + 'parameters { key: "calls" value { string_value: "double, other" } }'
+CALLER = """
+    def infer(self, x):
+        return {"y": self.call("double", {"x": x}, parameters={"factor": 2}, pass_on_refusals=True)["y"]}
+"""
+
+
+def double(inputs: Any, parameters: Any) -> dict[str, Array]:
+    if inputs["x"][0] < 0:
+        raise InvalidInput("x is negative; send more")
+    if inputs["x"][0] == 7:
+        raise RuntimeError("internal error in double; the server's log tells more under 1a2b")
+    return {"y": parameters["factor"] * inputs["x"]}
+
+
+def test_another_model_is_called_and_its_refusal_is_passed_on(tmp_path: Path) -> None:
+    with model(tmp_path, CALLER, CALLING, calls={"double": double}) as toy:
+        good, refusal, failure = toy.infer_batch([x(3), x(-1), x(7)])
+    assert served(good)["y"].tolist() == [6]
+    assert (refused(refusal).code, refused(refusal).message) == ("INVALID_ARG", "x is negative; send more")
+    assert refused(failure).code == "INTERNAL"
+    assert refused(failure).message.startswith("internal error in toy; its model double failed; ")
+
+
+def test_a_model_that_is_not_there_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with (
+        model(tmp_path, CALLER, CALLING) as toy,
+        caplog.at_level("ERROR", "triton"),
+        pytest.raises(TritonRequestError) as error,
+    ):
+        toy.infer(**x(1))
+    assert error.value.code == "INTERNAL"
+    assert "its model double failed" in error.value.message
+    assert "is not ready" in caplog.text
+
+
+def test_a_call_that_the_configuration_does_not_name_is_refused(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with (
+        model(tmp_path, CALLER, calls={"double": double}) as toy,
+        caplog.at_level("ERROR", "triton"),
+        pytest.raises(TritonRequestError, match="INTERNAL"),
+    ):
+        toy.infer(**x(1))
+    assert "it calls double, which the parameter 'calls' of its config.pbtxt does not name" in caplog.text
+
+
+STREAM = """
+    closed = None
+
+    def setup(self):
+        type(self).closed = threading.Event()
+
+    def stream_request(self, request):
+        try:
+            for value in request["x"]:
+                if value < 0:
+                    raise InvalidInput("x is negative; send more")
+                yield {"y": [value]}
+        finally:
+            self.closed.set()
+"""
+
+
+def test_a_stream_sends_each_answer_and_ends(tmp_path: Path) -> None:
+    with model(tmp_path, STREAM, DECOUPLED) as toy:
+        assert [served(answer)["y"].tolist() for answer in toy.stream(x(1, 2, 3))] == [[1], [2], [3]]
+        assert list(toy.stream(x())) == []
+
+
+def test_an_error_ends_a_stream_after_the_answers_before_it(tmp_path: Path) -> None:
+    with model(tmp_path, STREAM, DECOUPLED) as toy:
+        *before, last = toy.stream(x(1, 2, -1, 4))
+    assert [served(answer)["y"].tolist() for answer in before] == [[1], [2]]
+    assert refused(last).code == "INVALID_ARG"
+
+
+def test_a_stream_whose_caller_goes_is_closed(tmp_path: Path) -> None:
+    body = """
+        def setup(self):
+            self.closed = threading.Event()
+
+        def stream_request(self, request):
+            try:
+                while True:
+                    yield {"y": request["x"]}
+            finally:
+                self.closed.set()
+    """
+    with model(tmp_path, body, DECOUPLED) as toy:
+        request = toy.request(x(1))
+        answers = toy.stream(request)
+        served(next(answers))
+        request.cancel()
+        *_, last = answers
+        assert refused(last).code == "CANCELLED"
+        assert toy.model.closed.wait(timeout=20)
+
+
+def test_finalize_waits_for_what_is_at_work(tmp_path: Path) -> None:
+    body = """
+        def setup(self):
+            self.go, self.done = threading.Event(), threading.Event()
+
+        def infer(self, x):
+            self.go.wait(timeout=20)
+            self.done.set()
+            return {"y": x}
+    """
+    toy = model(tmp_path, body)
+    request = toy.request(x(1))
+    assert toy.model.execute([request]) is None
+    closing = threading.Thread(target=toy.close)
+    closing.start()
+    toy.model.go.set()
+    closing.join(timeout=20)
+    assert toy.model.done.is_set()
+    assert len(list(request.get_response_sender().responses())) == 1
