@@ -6,6 +6,7 @@
     ├── SourceError          weights cannot be had, or are not the ones that the recipe pins
     ├── ConversionError      an artifact could not be made
     ├── ParityError          an artifact was made, but its answers differ from the source model's
+    ├── ScaffoldError        a new folder could not be made of these answers
     ├── CallError            a call to a server got no answer, or an error for an answer
     │   ├── InvalidInputError    the input is wrong: the caller's mistake
     │   ├── NotFoundError        the server has no pipeline or model of that name
@@ -44,6 +45,10 @@ class ConversionError(TritonZooError):
 
 class ParityError(ConversionError):
     """An artifact was made, but its answers differ from the source model's by more than its tolerance."""
+
+
+class ScaffoldError(TritonZooError):
+    """A new folder could not be made: no such template, an answer that cannot be, or a name that is taken."""
 
 
 class CallError(TritonZooError):

@@ -87,5 +87,11 @@ def _entry(fields: dict[str, object]) -> Entry:
 
 def write(path: Path, entries: Mapping[str, Entry]) -> None:
     """Replace the ledger at `path` in one step."""
-    text = json.dumps({name: asdict(entry) for name, entry in entries.items()}, indent=2, sort_keys=True)
-    write_text(path, text + "\n")
+    write_text(path, to_text(entries))
+
+
+def to_text(entries: Mapping[str, Entry]) -> str:
+    """A ledger as it is written."""
+    return (
+        json.dumps({name: asdict(entry) for name, entry in entries.items()}, indent=2, sort_keys=True) + "\n"
+    )

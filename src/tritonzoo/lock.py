@@ -50,7 +50,11 @@ class Lock:
 
     def write(self, path: Path) -> None:
         """Replace the lock at `path` in one step."""
-        write_text(path, json.dumps(asdict(self), indent=2) + "\n")
+        write_text(path, self.to_text())
+
+    def to_text(self) -> str:
+        """The lock as it is written."""
+        return json.dumps(asdict(self), indent=2) + "\n"
 
     def has_file(self, path: Path, *, relative_to: Path) -> bool:
         """Whether `path` is there with the locked size (digests are for `check`: they cost a full read)."""
@@ -75,6 +79,14 @@ def sha256_of(*paths: Path) -> str:
 
 def write_text(path: Path, text: str) -> None:
     """Write beside `path`, then rename: a reader sees the old text or the new one, never a part."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write beside `path`, then rename; what a full disk leaves of the new file is removed."""
     staged = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    staged.write_text(text, "utf-8")
-    staged.replace(path)
+    try:
+        staged.write_bytes(data)
+        staged.replace(path)
+    finally:
+        staged.unlink(missing_ok=True)

@@ -79,7 +79,7 @@ def profile_config(model: Model, profile: str) -> Message | None:
     if profile not in PROFILES:
         raise RepositoryError(f"no serving profile {profile!r}; there are: {', '.join(PROFILES)}")
     if model.config.backend != "onnxruntime":
-        return None
+        return _of_several_graphs(model, profile) if len(model.graphs) > 1 else None
     return _gpu_config(model, profile) if profile in GPU_PROFILES else _cpu_config(model, profile)
 
 
@@ -97,6 +97,19 @@ def _gpu_config(model: Model, profile: str) -> Message:
         rebuild = f"tritonzoo convert {model.name} --to tensorrt --precision {precision}"
         log.warning(left_on_onnx(model.name, plan, reason, onnx_name(onnx_precision), rebuild))
     return onnx_config(model.config, onnx_precision)
+
+
+def _of_several_graphs(model: Model, profile: str) -> Message | None:
+    """A backend of ours that runs several graphs: it finds those of the chosen one's precision beside it."""
+    if profile not in GPU_PROFILES:
+        return _cpu_config(model, profile)
+    config = model_config_pb2.ModelConfig()
+    config.CopyFrom(model.config)
+    precision = profile.split("-")[-1]
+    config.default_model_filename = onnx_name(precision if precision in ONNX_PRECISIONS else "fp32")
+    config.ClearField("instance_group")
+    config.instance_group.add(kind=model_config_pb2.ModelInstanceGroup.KIND_GPU, count=1)
+    return config
 
 
 def _cpu_config(model: Model, profile: str) -> Message | None:

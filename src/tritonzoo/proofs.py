@@ -15,16 +15,18 @@ def why_unproved(model: Model, profile: str) -> str | None:
 
     Reads the whole artifact, to hold its digest against the ledger's.
     """
-    if not model.has_recipe or not model.recipe.shapes:
+    if not model.has_recipe or not model.recipe.is_exported:
         return None
-    name = choose(model, profile).artifact
-    entry = ledger.read(model.ledger_path).get(name)
-    if entry is None:
-        return f"{name} has no entry in {model.ledger_path.name}: it was never compared with its source model"
-    if entry.verdict != "green":
-        return f"{name} is {entry.verdict} in {model.ledger_path.name}"
-    if sha256_of(model.version_folder / name) != entry.sha256:
-        return f"{name} has other bytes than those that were compared with its source model"
+    entries = ledger.read(model.ledger_path)
+    for name in model.graph_files(choose(model, profile).artifact):
+        entry = entries.get(name)
+        if entry is None:
+            where = model.ledger_path.name
+            return f"{name} has no entry in {where}: it was never compared with its source model"
+        if entry.verdict != "green":
+            return f"{name} is {entry.verdict} in {model.ledger_path.name}"
+        if sha256_of(model.version_folder / name) != entry.sha256:
+            return f"{name} has other bytes than those that were compared with its source model"
     return None
 
 

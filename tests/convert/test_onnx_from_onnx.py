@@ -121,6 +121,44 @@ def test_the_only_input_and_output_need_no_names(tmp_path: Path) -> None:
     assert run_onnx(tmp_path / "model.onnx", ["x"], ["y"])({"x": x})["y"].tolist() == [[0, 0, 2, 3]]
 
 
+def halving(path: Path, scale: float) -> OnnxFile:
+    """A file that doubles, edited to scale by so much first; its source model doubles the half."""
+    graph = helper.make_graph(
+        [helper.make_node("Add", ["in", "in"], ["out"])],
+        "double",
+        [helper.make_tensor_value_info("in", TensorProto.FLOAT, ["N", 4])],
+        [helper.make_tensor_value_info("out", TensorProto.FLOAT, ["N", 4])],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+
+    def edit(model):
+        model.graph.node.insert(0, helper.make_node("Mul", ["in", "scale"], ["scaled"]))
+        model.graph.node[1].input[:] = ["scaled", "scaled"]
+        model.graph.initializer.append(numpy_helper.from_array(np.float32(scale), "scale"))
+        return model
+
+    return OnnxFile(path, {"in": "x", "out": "y"}, edit, lambda sample: {"y": 2 * (sample["x"] / 2)})
+
+
+@pytest.mark.parametrize(("scale", "error"), [(0.5, 0.0), (0.25, 0.5)])
+def test_an_edited_graph_is_held_to_what_the_source_model_answers(
+    tmp_path: Path, scale: float, error: float
+) -> None:
+    source = halving(tmp_path / "double.onnx", scale)
+    ToOnnx(["x"], ["y"], {"x": Shapes(min=(1, 4), opt=(4, 4), max=(16, 4))}).export(
+        source, {}, tmp_path / "model.onnx"
+    )
+
+    reference = Reference.of(reference_run(source, ["x"], ["y"]), [{"x": np.ones((1, 4), np.float32)}])
+
+    assert reference.compare(run_onnx(tmp_path / "model.onnx", ["x"], ["y"])).errors["y"].max_abs == error
+
+
+def test_an_edited_graph_without_a_reference_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConversionError, match="give edit and reference together"):
+        OnnxFile(tmp_path / "net.onnx", edit=lambda model: model)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

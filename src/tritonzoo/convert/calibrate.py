@@ -66,7 +66,7 @@ def quantize_static(
         raise ConversionError(f"{source.name} is of opset {opset}; static int8 needs {LEAST_OPSET} or later")
     candidates = _weighted(model)
     reduced = engine == "onnxruntime" and not multiplies_int8_exactly()
-    on_step(f"calibrating by {method} over {len(samples)} samples")
+    on_step(f"calibrating by {method} over {len(samples)} batches")
     ranges = _ranges(model, samples, method, engine)
 
     def build(left_out: frozenset[str]) -> ModelProto:

@@ -11,13 +11,15 @@ from tritonzoo.convert.calibrate import Method, quantize_static
 from tritonzoo.convert.fusion import fuse
 from tritonzoo.convert.half import half
 from tritonzoo.convert.quantize import Quantized, quantize_dynamic
-from tritonzoo.repository import onnx_name
+from tritonzoo.convert.quantize_rows import quantize_rows
 
 if TYPE_CHECKING:
     from tritonzoo.convert.artifact import Conversion
     from tritonzoo.convert.parity import Parity
 
 TENSORRT_CALIBRATION: Method = "entropy"  # for a model whose recipe says nothing: what TensorRT itself used
+
+AT_EACH_CALL = {"rows": (quantize_rows, "each row"), "dynamic": (quantize_dynamic, "each tensor")}
 
 
 @dataclass(frozen=True)
@@ -41,21 +43,29 @@ def make(kind: str, conversion: Conversion, target: Path, on_step: Callable[[str
     Raises:
         ParityError: the recipe's tolerance does not hold even with every layer left out.
     """
-    model, samples = conversion.model, conversion.reference.samples
-    plain = model.version_folder / onnx_name("fp32")
-    fused_graph = model.version_folder / onnx_name("fused")
-    tolerance, method = conversion.tolerance(kind), model.recipe.quantization
+    samples = conversion.reference.samples
+    plain, fused_graph = conversion.file("fp32"), conversion.file("fused")
+    tolerance, method = conversion.tolerance(kind), conversion.part.options.quantization
     if kind == "fp16":
-        mixed = half(plain, target, samples, conversion.compare, tolerance, on_step)
+        mixed = half(
+            plain,
+            target,
+            samples,
+            conversion.compare,
+            tolerance,
+            on_step,
+            float32=conversion.part.options.float32,
+        )
         kept = tuple(map(str, mixed.kept))
         description = f"{plain.name}: float16 but for {len(kept)} of {mixed.layers} layers"
         # ONNX Runtime computes float16 graphs in float32 on a CPU; `half` measured one that rounds.
         return Made(description, kept, mixed.parity)
-    if kind == "int8" and method == "dynamic":
+    if kind == "int8" and method in AT_EACH_CALL:
         source = fused_graph if fused_graph.is_file() else plain
-        quantized = quantize_dynamic(source, target, samples, conversion.compare, tolerance, on_step)
-        return _quantized(source, "scaled at each call", quantized)
-    if method == "dynamic":
+        quantize, how = AT_EACH_CALL[method]
+        quantized = quantize(source, target, samples, conversion.compare, tolerance, on_step)
+        return _quantized(source, f"{how} scaled at each call", quantized)
+    if method in AT_EACH_CALL:
         method = TENSORRT_CALIBRATION
     quantized = quantize_static(
         plain,
@@ -67,7 +77,7 @@ def make(kind: str, conversion: Conversion, target: Path, on_step: Callable[[str
         on_step,
         engine="tensorrt" if kind == "qdq" else "onnxruntime",
     )
-    return _quantized(plain, f"calibrated by {method} over {len(samples)} samples", quantized)
+    return _quantized(plain, f"calibrated by {method} over {len(samples)} batches", quantized)
 
 
 def _quantized(source: Path, how: str, quantized: Quantized) -> Made:

@@ -17,6 +17,7 @@ import numpy as np
 from tritonzoo.convert.attention import Attention, find_attention
 from tritonzoo.convert.graph import (
     Graph,
+    attribute,
     constants_to_initializers,
     forget_shapes,
     prune,
@@ -68,6 +69,7 @@ def fuse(source: Path, target: Path) -> Fused:
     share_equal_nodes(model)
     constants_to_initializers(model)
     fuse_attention(model)
+    reshape_by_constants(model)
     prune(model)
     model = _fuse_pointwise(model)
     prune(model)
@@ -136,6 +138,41 @@ def _add_bias(model: ModelProto, attention: Attention, name: str) -> str:
     return node("Expand", "full", bias, node("Concat", "full_shape", one, one, tokens, one, axis=0))
 
 
+def reshape_by_constants(model: ModelProto) -> int:
+    """Let a reshape that keeps an axis say so by 0, in place of reading it; how many did.
+
+    What reads it (Shape, Gather, Unsqueeze, Concat for each) stays without takers: prune afterwards.
+    """
+    from onnx import numpy_helper
+
+    graph, changed = Graph(model), 0
+    for node in graph.nodes:
+        concat = graph.made_by(node.input[1], "Concat") if node.op_type == "Reshape" else None
+        if concat is None or attribute(node, "allowzero"):
+            continue
+        parts = [_extent(graph, part, node.input[0], place) for place, part in enumerate(concat.input)]
+        if None in parts or parts.count(-1) > 1:
+            continue
+        name = f"{node.output[0]}/extents"
+        model.graph.initializer.append(numpy_helper.from_array(np.array(parts, np.int64), name))
+        node.input[1] = name
+        changed += 1
+    return changed
+
+
+def _extent(graph: Graph, part: str, reshaped: str, place: int) -> int | None:
+    """One part of a reshape's target: a number, 0 for the extent that is there already, None for others."""
+    constant = graph.constant(part)
+    if constant is not None:
+        return int(constant.reshape(-1)[0]) if constant.size == 1 and constant.reshape(-1)[0] != 0 else None
+    unsqueeze = graph.made_by(part, "Unsqueeze")
+    taken = graph.made_by(unsqueeze.input[0], "Gather") if unsqueeze else None
+    shape = graph.made_by(taken.input[0], "Shape") if taken else None
+    if taken is None or shape is None or shape.input[0] != reshaped or shape.attribute:
+        return None
+    return 0 if graph.scalar(taken.input[1]) == place else None
+
+
 def _fuse_pointwise(model: ModelProto) -> ModelProto:
     """Layer norms with their residual, GELUs with their bias; dead nodes removed, the rest in order."""
     from onnxruntime.transformers.fusion_options import FusionOptions
@@ -144,7 +181,7 @@ def _fuse_pointwise(model: ModelProto) -> ModelProto:
     options = FusionOptions("bert")
     options.enable_attention = False  # found above, in more forms
     options.enable_embed_layer_norm = False  # wants 32-bit ids and a mask that says lengths
-    with quiet("onnxruntime.transformers"):
+    with quiet("onnxruntime.transformers"), quiet("symbolic_shape_infer"):
         optimized = optimize_by_fusion(model, "bert", optimization_options=options)
     result: ModelProto = optimized.model
     return result

@@ -53,6 +53,8 @@ def half(
     evaluate: Evaluate,
     tolerance: Tolerance,
     on_step: Callable[[str], None] = lambda step: None,
+    *,
+    float32: Sequence[str] = (),
 ) -> Mixed:
     """Write `source` in float16 to `target`, with the fewest layers kept in float32 that the tolerance needs.
 
@@ -64,19 +66,24 @@ def half(
         target: replaced in one step, and only if the tolerance holds.
         samples: what the layers are ranked on.
         evaluate: runs an ONNX file and the source model over the recipe's samples.
+        float32: how the names of layers begin that stay float32 whatever the samples say: those that need
+            numbers which float16 does not have, be it for inputs that no sample shows.
 
     Raises:
-        ConversionError: `source` cannot be read, holds NaN or Inf, or has branches or loops.
+        ConversionError: `source` cannot be read, holds NaN or Inf, or has branches or loops; or no layer's
+            name begins as `float32` says.
         ParityError: the tolerance does not hold even with every layer in float32.
     """
     model = prepared(read_sound(source))
-    candidates = _candidates(model)
+    every_layer = _candidates(model)
+    fixed = _named(every_layer, float32)
+    candidates = {name: node for name, node in every_layer.items() if name not in fixed}
 
     with tempfile.TemporaryDirectory(prefix="tritonzoo-half-") as folder:
         trial = Path(folder) / target.name
 
         def measure(kept: frozenset[str]) -> Parity:
-            write(with_half_rounding(converted(model, kept)), trial)
+            write(with_half_rounding(converted(model, kept | fixed)), trial)
             return evaluate(trial)
 
         on_step(f"converting {len(candidates)} layers to float16")
@@ -96,11 +103,23 @@ def half(
                 f"no layer can be float16 within the tolerance (with all of them: {told(every)}); widen it "
                 f"in the recipe, or serve the float32 graph"
             )
-    artifact = converted(model, kept)
+    artifact = converted(model, kept | fixed)
     forget_shapes(artifact)
     write(artifact, target)
-    layers = tuple(Layer(name, candidates[name].op_type) for name in ranked if name in kept)
-    return Mixed(layers, len(candidates), parity)
+    stay = [*(name for name in every_layer if name in fixed), *(name for name in ranked if name in kept)]
+    layers = tuple(Layer(name, every_layer[name].op_type) for name in stay)
+    return Mixed(layers, len(every_layer), parity)
+
+
+def _named(layers: Mapping[str, NodeProto], beginnings: Sequence[str]) -> frozenset[str]:
+    """The layers whose names begin in one of these ways."""
+    for beginning in beginnings:
+        if not any(name.startswith(beginning) for name in layers):
+            raise ConversionError(
+                f"no layer's name begins with {beginning!r}, which the recipe keeps in float32; there are "
+                f"{', '.join(sorted({name.rpartition('/')[0] for name in layers})[:8])}, ..."
+            )
+    return frozenset(name for name in layers if name.startswith(tuple(beginnings)))
 
 
 def prepared(model: ModelProto) -> ModelProto:

@@ -26,11 +26,21 @@ class OnnxFile:
             return OnnxFile(weights / "net.onnx", names={"input.1": "pixels", "308": "probabilities"})
 
     `names` tells its tensors' names from those of `config.pbtxt`; a tensor left out is called alike, or is
-    the only input or output.
+    the only input or output. `edit` changes the graph once it is read (put arithmetic before it, say); then
+    `reference` must say how the source model itself answers: named arrays to named arrays.
     """
 
     path: Path
     names: Mapping[str, str] = field(default_factory=dict)
+    edit: Callable[[ModelProto], ModelProto] | None = None
+    reference: Callable[[Mapping[str, npt.NDArray[Any]]], Mapping[str, npt.NDArray[Any]]] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.edit is None) != (self.reference is None):
+            raise ConversionError(
+                f"OnnxFile({self.path.name}): give edit and reference together, or neither; an edited graph"
+                f" cannot vouch for itself"
+            )
 
     def names_for(self, kind: str, own: Sequence[str], declared: Sequence[str]) -> list[str]:
         """The file's tensors in declared order.
@@ -69,6 +79,8 @@ class OnnxFromOnnx(ToOnnxFile):
                 gives something else than declared.
         """
         model = read_onnx(source.path)
+        if source.edit is not None:
+            model = source.edit(model)
         opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
         history = _producer(model)
         if opset > self.highest_opset:
@@ -86,6 +98,8 @@ class OnnxFromOnnx(ToOnnxFile):
 
 def run_onnx_file(source: OnnxFile, inputs: Sequence[str], outputs: Sequence[str]) -> Callable[..., Any]:
     """The file as it came, in ONNX Runtime without optimisation: the reference of its artifacts."""
+    if source.reference is not None:
+        return source.reference
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

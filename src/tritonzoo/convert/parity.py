@@ -183,9 +183,10 @@ def _error(pairs: Sequence[tuple[npt.NDArray[Any], npt.NDArray[Any]]]) -> Output
         if not np.isfinite(difference).all():
             return OutputError(sum(len(e) for e, _ in pairs), float("inf"), float("inf"), -1.0, -1.0)
         scale = np.maximum(np.abs(expected).max(axis=1, keepdims=True), tiny)
-        norms = np.linalg.norm(expected, axis=1) * np.linalg.norm(found, axis=1)
-        cosines.append((expected * found).sum(axis=1) / np.maximum(norms, tiny))
+        lengths = np.linalg.norm(expected, axis=1), np.linalg.norm(found, axis=1)
+        cosine = (expected * found).sum(axis=1) / np.maximum(lengths[0] * lengths[1], tiny)
+        cosines.append(np.where(lengths[0] + lengths[1] == 0, 1.0, cosine))  # both are all zeros: the same
         max_abs = max(max_abs, float(difference.max()))
         max_rel = max(max_rel, float((difference / scale).max()))
-    cosine = np.concatenate(cosines)
-    return OutputError(len(cosine), max_abs, max_rel, float(cosine.min()), float(cosine.mean()))
+    every = np.concatenate(cosines)
+    return OutputError(len(every), max_abs, max_rel, float(every.min()), float(every.mean()))

@@ -81,7 +81,7 @@ def quantize_dynamic(
     """
     reduced = not multiplies_int8_exactly() if reduced_range is None else reduced_range
     model = prepared(source)
-    candidates = _products(model)
+    candidates = constant_products(model)
     on_step(f"quantizing {len(candidates)} layers")
     everything = _dynamic(model, sorted(candidates), reduced)
 
@@ -159,7 +159,7 @@ def prepared(source: Path) -> ModelProto:
     return model
 
 
-def _products(model: ModelProto) -> dict[str, NodeProto]:
+def constant_products(model: ModelProto) -> dict[str, NodeProto]:
     """The matrix products with constant weights, by name, in the graph's order."""
     graph = Graph(model)
     products = [node for node in graph.nodes if node.op_type == "MatMul"]
