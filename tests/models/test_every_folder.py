@@ -11,10 +11,17 @@ from tritonzoo.repository import Model, Repository
 
 REPOSITORY = Repository.find(Path(__file__).parent)
 MODELS = list(REPOSITORY.models.values())
-TENSOR_LINE = re.compile(r"^\s*{ name: .*dims: \[.*\] }(,)?\s*(#\s*\S.*)?$")
+TENSOR_LINE = re.compile(r"^\s*{ name: .*dims: \[.*\](?:\s+optional: true)? }(,)?\s*(#\s*\S.*)?$")
 VOCABULARY = {
-    "text", "image", "audio", "waveform", "input_ids", "attention_mask", "embedding", "logits", "probabilities",
-    "label", "score", "mel", "tokens", "pixels", "truncated_tokens", "segment_start_s", "segment_end_s",
+    "text", "image", "audio", "waveform", "input_ids", "attention_mask", "embedding", "logits",
+    "probabilities", "label", "score", "mel", "tokens", "pixels", "truncated_tokens", "segment_start_s",
+    "segment_end_s", "context", "state", "next_context", "next_state", "speech_probability", "event",
+    "event_s", "compression_ratio", "consumed_s", "dropped_reason", "dropped_start_s", "dropped_text",
+    "duration_s", "encoded", "language", "language_probability", "mean_log_probability",
+    "no_speech_probability", "read_s", "segment_compression_ratio", "segment_mean_log_probability",
+    "segment_no_speech_probability", "segment_probability", "segment_stop_reason", "segment_temperature",
+    "segment_text", "stop_reason", "temperature", "token_log_probability", "transcribed_s", "word_end_s",
+    "word_probability", "word_segment", "word_start_s", "word_text",
 }  # fmt: skip
 
 

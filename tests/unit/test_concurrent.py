@@ -214,3 +214,16 @@ def test_finalize_waits_for_what_is_at_work(tmp_path: Path) -> None:
     closing.join(timeout=20)
     assert toy.model.done.is_set()
     assert len(list(request.get_response_sender().responses())) == 1
+
+
+def test_nobody_asks_triton_about_a_request_whose_last_answer_is_sent(tmp_path: Path) -> None:
+    body = """
+        def infer_request(self, request):
+            self.request = request
+            return {"y": request["x"]}
+    """
+    with model(tmp_path, body) as toy:
+        request = toy.request(x(1))
+        served(toy.infer_batch([request])[0])
+        request.cancel()  # a server would be ended by the question now
+        assert not toy.model.request.is_cancelled()

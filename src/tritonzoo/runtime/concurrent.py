@@ -17,6 +17,7 @@ import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from tritonzoo.runtime.errors import CancelledError, ConfigurationError, InvalidInput, MemberError
@@ -46,6 +47,14 @@ class ConcurrentModel(PythonModel):
         When the caller goes, the iterator is closed: clean up in `finally`.
         """
         raise NotImplementedError(f"{type(self).__name__} is decoupled and defines no stream_request")
+
+    def turn(self, request: Request) -> AbstractContextManager[object]:
+        """What a request is worked on inside of; asked for in the order in which requests arrive.
+
+        Threads run as they please, and Triton hands over the requests of a sequence without waiting for the
+        answers to those before: a model that minds their order enters them here (`vad.streams.Turns`).
+        """
+        return nullcontext()
 
     def call(
         self,
@@ -100,24 +109,27 @@ class ConcurrentModel(PythonModel):
                 self._free.release()
                 self._send_last(sender, self._pb.InferenceResponse(error=self._error(error)))
             else:
-                self._pool.submit(self._work, request, sender)
+                self._pool.submit(self._work, request, sender, self.turn(request))
 
     def finalize(self) -> None:
         """Called by Triton before it lets the model go: finishes what is at work."""
         self._pool.shutdown(wait=True)
         super().finalize()
 
-    def _work(self, request: Request, sender: Any) -> None:
+    def _work(self, request: Request, sender: Any, turn: AbstractContextManager[object]) -> None:
         try:
-            self._serve(request, sender)
+            with turn:
+                self._serve(request, sender)
         except (Exception, SystemExit) as error:  # noqa: BLE001  whatever it is belongs to this request alone
+            request.is_being_answered()
             self._send_last(sender, self._pb.InferenceResponse(error=self._error(error)))
         finally:
             self._free.release()
 
     def _answer_late(self, request: Request, sender: Any) -> None:
-        answer = self.infer_request(request)
-        self._send_last(sender, self._pb.InferenceResponse(self._tensors(request, answer)))
+        response = self._pb.InferenceResponse(self._tensors(request, self.infer_request(request)))
+        request.is_being_answered()
+        self._send_last(sender, response)
 
     def _stream(self, request: Request, sender: Any) -> None:
         answers = self.stream_request(request)
@@ -130,6 +142,7 @@ class ConcurrentModel(PythonModel):
             close = getattr(answers, "close", None)
             if close is not None:
                 close()
+        request.is_being_answered()
         sender.send(flags=self._pb.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
 
     def _send_last(self, sender: Any, response: Any) -> None:

@@ -1,0 +1,81 @@
+"""When a row of speech probabilities counts as speech."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from tritonzoo.runtime.errors import InvalidInput
+from tritonzoo.runtime.request_parameters import RequestParameters
+
+
+@dataclass(frozen=True)
+class SegmentationOptions:
+    """The parameters of silero-vad's `get_speech_timestamps`, with its names, defaults and meanings.
+
+    - `threshold`: speech begins in the first window whose probability reaches it.
+    - `neg_threshold`: silence begins in the first window below it; None: 0.15 below `threshold`.
+    - `min_speech_duration_ms`: shorter speech is left out.
+    - `min_silence_duration_ms`: a shorter silence does not end speech.
+    - `speech_pad_ms`: added on both sides; neighbours share a gap that is too short for both.
+    - `max_speech_duration_s`: longer speech is cut, in its longest silence where it has one.
+    - `min_silence_at_max_speech_ms`: the shortest silence that it may be cut in.
+    - `use_max_poss_sil_at_max_speech`: cut in the longest silence; else in the last one.
+    """
+
+    threshold: float = 0.5
+    neg_threshold: float | None = None
+    min_speech_duration_ms: float = 250
+    min_silence_duration_ms: float = 100
+    speech_pad_ms: float = 30
+    max_speech_duration_s: float = math.inf
+    min_silence_at_max_speech_ms: float = 98
+    use_max_poss_sil_at_max_speech: bool = True
+
+    def __post_init__(self) -> None:
+        for name, least, most in _RANGES:
+            value = getattr(self, name)
+            if value is not None and not least <= value <= most:  # false for NaN too
+                raise InvalidInput(f"{name} is {value}; it must be from {least:g} to {most:g}")
+        if self.neg_threshold is not None and self.neg_threshold > self.threshold:
+            raise InvalidInput(
+                f"neg_threshold is {self.neg_threshold:g} and threshold {self.threshold:g}; speech cannot end"
+                " above where it begins, so make neg_threshold the lower one"
+            )
+
+    @property
+    def silence_threshold(self) -> float:
+        """Probabilities below it are silence once there was speech."""
+        return max(self.threshold - 0.15, 0.01) if self.neg_threshold is None else self.neg_threshold
+
+    @classmethod
+    def read(cls, parameters: RequestParameters) -> SegmentationOptions:
+        """From a request's parameters, those not sent as in `SegmentationOptions()`.
+
+        Raises:
+            InvalidInput: one is no number, or out of its range.
+        """
+        numbers = {
+            name: parameters.number(name, getattr(cls, name), least=least, most=most)
+            for name, least, most in _RANGES
+            if getattr(cls, name) is not None
+        }
+        negative = parameters.number("neg_threshold", -1.0, least=-1.0, most=1.0)
+        longest_silence = parameters.switch("use_max_poss_sil_at_max_speech", True)
+        return cls(
+            **numbers,
+            neg_threshold=None if negative < 0 else negative,
+            use_max_poss_sil_at_max_speech=longest_silence,
+        )
+
+
+_LONGEST_MS = 3_600_000.0  # an hour
+_RANGES = (
+    ("threshold", 0.0, 1.0),
+    ("neg_threshold", 0.0, 1.0),
+    ("min_speech_duration_ms", 0.0, _LONGEST_MS),
+    ("min_silence_duration_ms", 0.0, _LONGEST_MS),
+    ("speech_pad_ms", 0.0, _LONGEST_MS),
+    ("max_speech_duration_s", 0.1, math.inf),
+    ("min_silence_at_max_speech_ms", 0.0, _LONGEST_MS),
+)
