@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
 from onnx_contract import check_contract
-from onnx_session import open_session
 from tritonzoo.runtime.errors import ConfigurationError, InvalidInput
 from tritonzoo.runtime.grouped import Gathering, Group, gather, plan
 from tritonzoo.runtime.model import Answer, PythonModel
+from tritonzoo.runtime.onnx.session import open_session
 from tritonzoo.runtime.ragged import GroupLimits, Padding
 from tritonzoo.runtime.request import Request
 from tritonzoo.runtime.tensors import Array

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from onnx import TensorProto
 from tests.unit.answers import refused, served
 from tests.unit.onnx_graphs import ATTENTION_CONFIG, attention, doubling, model_folder
 from tritonzoo.runtime.errors import ConfigurationError
+from tritonzoo.runtime.onnx.session import available_cores
 from tritonzoo.testing import load_model
 
 BACKENDS = Path(__file__).parents[2] / "backends"
@@ -178,11 +178,10 @@ def test_a_containers_cpu_quota_bounds_the_cores(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], cores: int
 ) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _: range(8))
-    monkeypatch.syspath_prepend(BACKENDS / "onnxruntime")
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text + "\n")
-    assert importlib.import_module("onnx_session").available_cores(tmp_path) == cores
+    assert available_cores(tmp_path) == cores
 
 
 def test_a_gpu_instance_without_cuda_says_what_to_install(tmp_path: Path) -> None:

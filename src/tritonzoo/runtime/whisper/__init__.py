@@ -1,0 +1,1 @@
+"""Whisper's decoding: many windows in one batch, each with its own language, task, prompt and rules."""
