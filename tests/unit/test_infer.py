@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from tests.unit.client_pipelines import fake
 from tritonzoo.client import Client, FakeTransport, Pipeline, Tensor
 from tritonzoo.errors import InvalidInputError, NotFoundError
 from tritonzoo.infer import infer
+from tritonzoo.infer.rendering import Outcome, print_table
 
 
 def run(pipeline, arguments, *, stdin=b"", as_json=False, transport=None):
@@ -171,3 +173,15 @@ def test_bytes_that_are_no_text_and_numbers_that_json_lacks_are_still_json():
     }
     _, printed = run("ensemble_x", ["x"], transport=transport)
     assert "2 bytes" in printed
+
+
+def test_a_pipeline_with_many_outputs_is_told_an_output_a_line():
+    outputs = {f"output_{number}": np.array([number]) for number in range(9)} | {"none": np.array([])}
+    written = io.StringIO()
+    print_table(
+        [Outcome("talk.mp3", outputs, 12.5)], "ensemble_transcription", Console(file=written, width=60)
+    )
+    text = written.getvalue()
+    assert text.startswith("ensemble_transcription  talk.mp3  12.5 ms")
+    assert re.search(r"│ output_8 +│ 8 +│", text)
+    assert re.search(r"│ none +│ none +│", text)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Literal, overload
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tritonzoo.client.connection import Connected, FileSource
 from tritonzoo.client.description import Pipeline
+from tritonzoo.client.recordings import AudioSource
 from tritonzoo.client.results import Letter, Sentiment
 from tritonzoo.client.tasks import HANDWRITING, SENTIMENT
+from tritonzoo.client.transcription import StreamedSegment, Transcription, transcription_options
 from tritonzoo.client.transport import Array, ParameterValue
+from tritonzoo.client.vad import AsyncSpeechStream, SpeechOptions, VoiceActivity, chunks
 from tritonzoo.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
 class AsyncClient(Connected):
@@ -91,3 +97,43 @@ class AsyncClient(Connected):
     ) -> Any:
         """See `Client.handwriting`."""
         return (await self._calls.ask(HANDWRITING, images, return_exceptions)).deliver()
+
+    async def vad(self, recording: AudioSource, **options: Unpack[SpeechOptions]) -> VoiceActivity:
+        """See `Client.vad`."""
+        return await self._calls.vad(recording, options)
+
+    def vad_stream(
+        self, *, sample_rate_hz: int = 16_000, **options: Unpack[SpeechOptions]
+    ) -> AsyncSpeechStream:
+        """See `Client.vad_stream`."""
+        return AsyncSpeechStream(chunks(self._calls.transport, sample_rate_hz, options))
+
+    async def transcribe(
+        self,
+        recording: AudioSource,
+        *,
+        language: str | None = None,
+        task: Literal["transcribe", "translate"] = "transcribe",
+        word_timestamps: bool = True,
+        prompt: str | None = None,
+        vad: bool = True,
+        **options: ParameterValue,
+    ) -> Transcription:
+        """See `Client.transcribe`."""
+        options = transcription_options(language, task, word_timestamps, prompt, vad, options)
+        return await self._calls.transcribe(recording, options)
+
+    def transcribe_stream(
+        self,
+        recording: AudioSource,
+        *,
+        language: str | None = None,
+        task: Literal["transcribe", "translate"] = "transcribe",
+        word_timestamps: bool = True,
+        prompt: str | None = None,
+        vad: bool = True,
+        **options: ParameterValue,
+    ) -> AsyncGenerator[StreamedSegment]:
+        """See `Client.transcribe_stream`."""
+        options = transcription_options(language, task, word_timestamps, prompt, vad, options)
+        return self._calls.transcribe_stream(recording, options)

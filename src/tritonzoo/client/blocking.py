@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Mapping
-from typing import Any, Literal, overload
+from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,16 @@ from numpy.typing import NDArray
 from tritonzoo.client.connection import Connected, FileSource
 from tritonzoo.client.description import Pipeline
 from tritonzoo.client.loop_thread import LoopThread, shared_loop
+from tritonzoo.client.recordings import AudioSource
 from tritonzoo.client.results import Letter, Sentiment
 from tritonzoo.client.tasks import HANDWRITING, SENTIMENT
+from tritonzoo.client.transcription import StreamedSegment, Transcription, transcription_options
 from tritonzoo.client.transport import Array, ParameterValue, Transport
+from tritonzoo.client.vad import SpeechOptions, SpeechStream, VoiceActivity, chunks
 from tritonzoo.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
 class Client(Connected):
@@ -122,6 +128,70 @@ class Client(Connected):
         InvalidInputError, and so does a picture that the server refuses; `return_exceptions` as in `embed`.
         """
         return self._loop.run(self._calls.ask(HANDWRITING, images, return_exceptions)).deliver()
+
+    def vad(self, recording: AudioSource, **options: Unpack[SpeechOptions]) -> VoiceActivity:
+        """Find where in a recording of any length somebody speaks.
+
+        A recording is a path, the bytes of an audio file, or an array of samples, 16 kHz mono. `options` are
+        the parameters of silero-vad's get_speech_timestamps (docs/audio.md), such as `threshold=0.6`.
+        """
+        return self._loop.run(self._calls.vad(recording, options))
+
+    def vad_stream(self, *, sample_rate_hz: int = 16_000, **options: Unpack[SpeechOptions]) -> SpeechStream:
+        """Begin a stream of sound that tells when somebody starts and stops speaking; see `SpeechStream`."""
+        return SpeechStream(chunks(self._calls.transport, sample_rate_hz, options), self._loop)
+
+    def transcribe(
+        self,
+        recording: AudioSource,
+        *,
+        language: str | None = None,
+        task: Literal["transcribe", "translate"] = "transcribe",
+        word_timestamps: bool = True,
+        prompt: str | None = None,
+        vad: bool = True,
+        **options: ParameterValue,
+    ) -> Transcription:
+        """Write down what is said in a recording of any length, with the times of segments and words.
+
+        A recording is a path, the bytes of an audio file, or an array of samples, 16 kHz mono. `language`:
+        a code such as "en"; None detects it. `task`: "translate" writes English. `prompt`: text that might
+        come before, for names and spelling. `vad`: cut at pauses, which decodes several windows at once and
+        keeps silence away from Whisper; False: Whisper's own sequential algorithm. `options`: the pipeline's
+        other request parameters (docs/transcription.md).
+
+        Long recordings take longer than the 60 s of a client's `timeout_s`: raise it, or take
+        `transcribe_stream`, which waits so long for one segment only.
+        """
+        options = transcription_options(language, task, word_timestamps, prompt, vad, options)
+        return self._loop.run(self._calls.transcribe(recording, options))
+
+    def transcribe_stream(
+        self,
+        recording: AudioSource,
+        *,
+        language: str | None = None,
+        task: Literal["transcribe", "translate"] = "transcribe",
+        word_timestamps: bool = True,
+        prompt: str | None = None,
+        vad: bool = True,
+        **options: ParameterValue,
+    ) -> Generator[StreamedSegment]:
+        """Give each segment as soon as it is ready; options as in `transcribe`.
+
+        Closing the iterator, or leaving it to be collected, ends the work on the server too.
+        """
+        options = transcription_options(language, task, word_timestamps, prompt, vad, options)
+        segments = self._calls.transcribe_stream(recording, options)
+        try:
+            while (segment := self._loop.run(_next(segments))) is not None:
+                yield segment
+        finally:
+            self._loop.run(segments.aclose())
+
+
+async def _next(segments: AsyncGenerator[StreamedSegment]) -> StreamedSegment | None:
+    return await anext(segments, None)
 
 
 def _close(loop: LoopThread, transport: Transport) -> None:

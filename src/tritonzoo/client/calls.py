@@ -6,19 +6,24 @@ import asyncio
 import difflib
 import os
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tritonzoo.client import transcription, vad
 from tritonzoo.client.description import PIPELINE_PREFIX, Pipeline
+from tritonzoo.client.recordings import recording_file, recording_inputs
 from tritonzoo.client.results import TextTruncated
 from tritonzoo.client.rows import Row, ask_rows
 from tritonzoo.client.tasks import EMBEDDING, Task
 from tritonzoo.client.tensors import as_arrays
+from tritonzoo.client.transcription import StreamedSegment, Transcription
 from tritonzoo.client.transport import Array, ParameterValue, Transport
+from tritonzoo.client.vad import SpeechOptions, VoiceActivity, speech_parameters
 from tritonzoo.errors import CallError, InvalidInputError, NotFoundError, TimedOutError, UnavailableError
 
 R = TypeVar("R")
@@ -146,6 +151,26 @@ class Calls:
             if isinstance(error, NotFoundError):
                 raise await self._with_choices(error, name) from None
             raise
+
+    async def vad(self, source: object, options: SpeechOptions) -> VoiceActivity:
+        inputs, parameters = recording_inputs(source), speech_parameters(options)
+        return VoiceActivity.from_answer(await self._request(vad.PIPELINE, inputs, parameters))
+
+    async def transcribe(self, source: object, options: Mapping[str, object]) -> Transcription:
+        answer = await self._request(
+            transcription.PIPELINE, recording_inputs(source), transcription.request_parameters(options)
+        )
+        return Transcription.from_answer(answer)
+
+    async def transcribe_stream(
+        self, source: object, options: Mapping[str, object]
+    ) -> AsyncGenerator[StreamedSegment]:
+        answers = self.transport.stream(
+            transcription.STREAM, recording_file(source), transcription.request_parameters(options)
+        )
+        async with aclosing(answers):
+            async for answer in answers:
+                yield transcription.streamed_segment(answer)
 
     async def _with_choices(self, error: NotFoundError, name: str) -> NotFoundError:
         try:

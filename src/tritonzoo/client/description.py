@@ -42,6 +42,9 @@ class Pipeline:
     outputs: tuple[Tensor, ...]
     max_batch_size: int  # rows in one request; 0: no batch axis
     is_ensemble: bool = True
+    artifact: str = (
+        ""  # the file that the server loaded, such as model.int8.onnx; empty: its backend's default
+    )
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Pipeline:
@@ -52,6 +55,7 @@ class Pipeline:
             outputs=tuple(Tensor.from_config(tensor) for tensor in config.get("output", ())),
             max_batch_size=int(config.get("max_batch_size", 0)),
             is_ensemble=config.get("platform") == "ensemble",
+            artifact=config.get("default_model_filename", ""),
         )
 
     @property

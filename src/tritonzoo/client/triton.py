@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 from tritonzoo.client.description import Pipeline
 from tritonzoo.client.endpoint import Endpoint
 from tritonzoo.client.failures import call_error
-from tritonzoo.client.transport import Array, ParameterValue
+from tritonzoo.client.streaming import grpc_answers, http_answers
+from tritonzoo.client.transport import Array, ParameterValue, SequencePlace
 
 MAX_HTTP_CONNECTIONS = 100
 RECONNECT_MS = (100, 1000)  # first and longest pause; gRPC's own grows to two minutes, long after a restart
@@ -43,7 +45,7 @@ class TritonTransport:
         self._library: Any = import_module(f"tritonclient.{endpoint.protocol}")
         self._aio: Any = import_module(f"tritonclient.{endpoint.protocol}.aio")
         self._lost: tuple[type[Exception], ...] = ()  # a kept connection turned out to be gone
-        self._failures: tuple[type[Exception], ...] = (InferenceServerException,)
+        self._failures: tuple[type[Exception], ...] = (InferenceServerException, asyncio.TimeoutError)
         if endpoint.protocol == "http":
             self._lost = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
             self._failures = (InferenceServerException, aiohttp.ClientError, asyncio.TimeoutError, OSError)
@@ -61,15 +63,47 @@ class TritonTransport:
         return Pipeline.from_config(config.get("config", config))
 
     async def infer(
-        self, name: str, inputs: Mapping[str, Array], parameters: Mapping[str, ParameterValue]
+        self,
+        name: str,
+        inputs: Mapping[str, Array],
+        parameters: Mapping[str, ParameterValue],
+        sequence: SequencePlace | None = None,
     ) -> dict[str, Array]:
         self._connect()
         tensors = [self._tensor(key, array) for key, array in inputs.items()]
-        result = await self._call("infer", name, tensors, parameters=dict(parameters) or None)
+        options: dict[str, Any] = {"parameters": dict(parameters) or None}
+        if sequence is not None:
+            options["sequence_id"] = sequence.id
+            options["sequence_start"], options["sequence_end"] = sequence.starts, sequence.ends
+        result = await self._call("infer", name, tensors, **options)
         response = result.get_response()
         outputs = response.outputs if self.endpoint.protocol == "grpc" else response.get("outputs", ())
         names = [output.name if self.endpoint.protocol == "grpc" else output["name"] for output in outputs]
         return {key: result.as_numpy(key) for key in names}
+
+    async def stream(
+        self, name: str, inputs: Mapping[str, Array], parameters: Mapping[str, ParameterValue]
+    ) -> AsyncGenerator[dict[str, Array]]:
+        self._connect()
+        if self.endpoint.protocol == "grpc":
+            tensors = [self._tensor(key, array) for key, array in inputs.items()]
+            answers = grpc_answers(self._client, name, tensors, parameters, self._headers, self.timeout_s)
+        else:
+            answers = http_answers(
+                str(self.endpoint),
+                await self.describe(name),
+                inputs,
+                parameters,
+                self._headers,
+                self.timeout_s,
+                self._tls(),
+            )
+        async with aclosing(answers):
+            try:
+                async for answer in answers:
+                    yield answer
+            except self._failures as error:
+                raise call_error(error, self.endpoint, self.timeout_s) from None
 
     async def close(self) -> None:
         self._closed = True
@@ -134,8 +168,11 @@ class TritonTransport:
             channel_args=options,
         )
 
+    def _tls(self) -> ssl.SSLContext | None:
+        return ssl.create_default_context(cafile=self._ca_file) if self.endpoint.secure else None
+
     def _connect_http(self) -> None:
-        context = ssl.create_default_context(cafile=self._ca_file) if self.endpoint.secure else None
+        context = self._tls()
         self._client = self._aio.InferenceServerClient(
             self.endpoint.address,
             conn_limit=MAX_HTTP_CONNECTIONS,

@@ -18,6 +18,7 @@ from tritonzoo.errors import CallError
 
 SHOWN_NUMBERS = 4  # of a long array in the table; --json has all
 SHOWN_CHARACTERS = 60  # of a text that was sent
+MOST_COLUMNS = 8  # that fit side by side
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,36 @@ def json_line(outcome: Outcome) -> str:
 
 
 def print_table(outcomes: Sequence[Outcome], title: str, console: Console) -> None:
-    """Print inputs, answers and latencies as a table, and below it why any request failed."""
+    """Print inputs, answers and latencies as a table, and below it why any request failed.
+
+    A pipeline with many outputs gets a table for each request, an output a line.
+    """
     names = list(dict.fromkeys(name for outcome in outcomes for name in outcome.outputs))
+    if len(names) > MOST_COLUMNS:
+        for outcome in outcomes:
+            if outcome.error is None:
+                head = f"{title}  {_clipped(outcome.shown)}  {outcome.latency_ms:.1f} ms"
+                console.print(head, soft_wrap=True, style="italic")
+                console.print(_upright(outcome))
+    else:
+        console.print(_side_by_side(outcomes, names, title))
+    for outcome in outcomes:
+        if outcome.error is not None:
+            console.print(
+                f"[red]✗[/] {_clipped(outcome.shown)}: {escape(str(outcome.error))}", soft_wrap=True
+            )
+
+
+def _upright(outcome: Outcome) -> Table:
+    table = Table()
+    table.add_column("output")
+    table.add_column("answer", overflow="fold")
+    for name, array in outcome.outputs.items():
+        table.add_row(name, escape(_short(array)))
+    return table
+
+
+def _side_by_side(outcomes: Sequence[Outcome], names: Sequence[str], title: str) -> Table:
     table = Table(title=title, title_justify="left")
     table.add_column("input", overflow="fold")
     for name in names:
@@ -60,12 +89,7 @@ def print_table(outcomes: Sequence[Outcome], title: str, console: Console) -> No
             table.add_row(_clipped(outcome.shown), *map(escape, cells), f"{outcome.latency_ms:.1f}")
         else:
             table.add_row(_clipped(outcome.shown), *[""] * len(names), "[red]failed[/]")
-    console.print(table)
-    for outcome in outcomes:
-        if outcome.error is not None:
-            console.print(
-                f"[red]✗[/] {_clipped(outcome.shown)}: {escape(str(outcome.error))}", soft_wrap=True
-            )
+    return table
 
 
 def _plain(array: Array) -> Any:
@@ -96,6 +120,8 @@ def _scalar(item: Any) -> Any:
 
 
 def _short(array: Array) -> str:
+    if array.size == 0:
+        return "none"
     flat = [_scalar(item) for item in array.reshape(-1)[: SHOWN_NUMBERS + 1]]
     shown = [f"{item:.4g}" if isinstance(item, float) else _word(item) for item in flat]
     if array.size == 1:

@@ -1,0 +1,112 @@
+"""faster-whisper, or transformers, behind the thinnest HTTP server: neither brings one of its own.
+
+    python serve.py faster-whisper MODEL PORT --compute-type int8 --workers 1 --threads 2
+    python serve.py transformers MODEL PORT --threads 2
+
+POST /transcribe?tokens=64 takes a WAV file of 16 kHz mono of up to 30 s and writes exactly so many tokens.
+Runs in an environment of its own (requirements.txt).
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import soundfile
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.concurrency import run_in_threadpool
+
+Transcribe = Callable[[Any, int], dict[str, Any]]
+
+
+def faster_whisper(model: str, compute_type: str, workers: int, threads: int) -> Transcribe:
+    """Greedy, no timestamps, no fallback, the end of text forbidden: the same work as ours."""
+    from faster_whisper import WhisperModel
+
+    whisper = WhisperModel(
+        model, device="cpu", compute_type=compute_type, cpu_threads=threads, num_workers=workers
+    )
+    # The end of text and the timestamps, which would part the text and begin windows anew.
+    specials = range(whisper.hf_tokenizer.token_to_id("<|endoftext|>"), whisper.hf_tokenizer.get_vocab_size())
+
+    def transcribe(samples: Any, tokens: int) -> dict[str, Any]:
+        segments, _ = whisper.transcribe(
+            samples,
+            language="en",
+            beam_size=1,
+            temperature=0.0,
+            without_timestamps=True,
+            condition_on_previous_text=False,
+            compression_ratio_threshold=None,
+            log_prob_threshold=None,
+            no_speech_threshold=None,
+            suppress_tokens=list(specials),
+            # CTranslate2 halves the length that it is given, which has the four tokens of the prompt.
+            max_new_tokens=2 * (tokens + 1) - 4,
+            vad_filter=False,
+        )
+        found = list(segments)
+        return {"tokens": sum(len(segment.tokens) for segment in found)}
+
+    return transcribe
+
+
+def transformers(model: str, threads: int) -> Transcribe:
+    """`generate` in float32, one request at a time."""
+    import torch
+    from transformers import WhisperFeatureExtractor, WhisperForConditionalGeneration
+
+    torch.set_num_threads(threads)
+    extractor = WhisperFeatureExtractor()
+    whisper = WhisperForConditionalGeneration.from_pretrained(model, dtype=torch.float32).eval()
+    lock = threading.Lock()
+
+    def transcribe(samples: Any, tokens: int) -> dict[str, Any]:
+        with lock, torch.no_grad():
+            features = extractor(samples, sampling_rate=16_000, return_tensors="pt").input_features
+            written = whisper.generate(
+                features, language="en", task="transcribe", min_new_tokens=tokens, max_new_tokens=tokens
+            )
+        return {"tokens": int(written.shape[-1])}
+
+    return transcribe
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("engine", choices=["faster-whisper", "transformers"])
+    parser.add_argument("model")
+    parser.add_argument("port", type=int)
+    parser.add_argument("--compute-type", default="float32")
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    if arguments.engine == "transformers":
+        transcribe = transformers(arguments.model, arguments.threads)
+    else:
+        transcribe = faster_whisper(
+            arguments.model, arguments.compute_type, arguments.workers, arguments.threads
+        )
+    app = FastAPI()
+
+    @app.get("/ready")
+    def ready() -> dict[str, bool]:
+        return {"ready": True}
+
+    @app.post("/transcribe")
+    async def post(request: Request, tokens: int) -> dict[str, Any]:
+        samples, _ = soundfile.read(io.BytesIO(await request.body()), dtype="float32")
+        return await run_in_threadpool(transcribe, np.ascontiguousarray(samples), tokens)
+
+    uvicorn.run(app, host="127.0.0.1", port=arguments.port, log_level="warning")
+
+
+if __name__ == "__main__":
+    main()
