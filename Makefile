@@ -15,6 +15,8 @@ $(STAMP): pyproject.toml
 	@test -x $(BIN)/python || { echo "creating $(VENV)"; $(PYTHON) -m venv $(VENV); }
 	@echo "installing tritonzoo with all that serving, converting and testing need (a few minutes, 2 GB)"
 	$(BIN)/python -m pip install --quiet --editable '.[serve,convert,dev]'
+	@# What the VAD is compared with. Alone: it asks for torchaudio, which it does not need here.
+	$(BIN)/python -m pip install --quiet --no-deps silero-vad==6.2.3
 	@touch $@
 
 setup: $(STAMP) ## Create .venv, install, pull and convert the starter models; only what is missing

@@ -1,9 +1,10 @@
-"""The command line: `tritonzoo pull convert check serve status stop infer demo`. Parsing only."""
+"""The command line: `tritonzoo pull convert check serve status stop infer transcribe demo`. Parsing only."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -25,6 +26,7 @@ Variant = Annotated[str, typer.Option(help="Which of the recipe's sources: start
 Force = Annotated[bool, typer.Option("--force", help="Make it again even if it is there.")]
 HttpPort = Annotated[int, typer.Option(help="Port for HTTP.")]
 GrpcPort = Annotated[int, typer.Option(help="Port for gRPC.")]
+Url = Annotated[str, typer.Option(help="Where: HOST:PORT (gRPC), grpc://... or http://...")]
 MetricsPort = Annotated[int, typer.Option(help="Port for Prometheus metrics.")]
 
 
@@ -87,28 +89,60 @@ def convert(
 
 
 @app.command()
-def ledger(names: Names = None) -> None:
+def ledger(
+    names: Names = None,
+    into: Annotated[
+        Path | None, typer.Option(help="Write the tables into this page, between its markers.")
+    ] = None,
+) -> None:
     """Show how far each artifact's answers are from its source model's, and how fast it is."""
-    from tritonzoo.ledger_table import print_ledger
+    from tritonzoo.ledger_table import print_ledger, write_ledger
 
     with _told_plainly():
-        print_ledger(names or [])
+        if into is None:
+            print_ledger(names or [])
+        else:
+            write_ledger(names or [], into)
 
 
 @app.command()
-def check() -> None:
-    """Check the whole tree, offline: configs, recipes, artifacts, ensembles end to end."""
-    from tritonzoo.check import check as examine
-    from tritonzoo.repository import Repository
+def golden(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Models and pipelines; none means all.", show_default=False)
+    ] = None,
+    url: Annotated[str, typer.Option(help="A server to ask the pipelines of, such as localhost:8001.")] = "",
+    record: Annotated[
+        bool, typer.Option("--record", help="Ask the source models, and write the golden.npz files anew.")
+    ] = False,
+) -> None:
+    """Hold artifacts, and served pipelines, to their sources' answers in golden.npz; no torch needed."""
+    from tritonzoo.golden.table import record_all, verify_all
 
     with _told_plainly():
-        repository = Repository.find()
-        findings = examine(repository)
-    for finding in findings:
-        console.print(f"[red]✗[/] {escape(str(finding))}", soft_wrap=True)
-    if findings:
-        raise typer.Exit(1)
-    console.print(f"[green]✓[/] {len(repository.models)} models and pipelines, nothing wrong")
+        if record:
+            record_all(names or [])
+        elif not verify_all(names or [], url):
+            raise typer.Exit(1)
+
+
+@app.command()
+def check(
+    json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    sarif: Annotated[
+        bool, typer.Option("--sarif", help="SARIF 2.1.0, for editors and pull requests.")
+    ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail on warnings, too.")] = False,
+) -> None:
+    """Check the whole tree, offline: configs, graphs, ensembles end to end, recipes, proofs."""
+    from tritonzoo.check.run import Form, run
+    from tritonzoo.repository import Repository
+
+    if json and sarif:
+        raise typer.BadParameter("it is one or the other", param_hint="--json --sarif")
+    form = Form.JSON if json else Form.SARIF if sarif else Form.TEXT
+    with _told_plainly():
+        if not run(Repository.find(), form, strict=strict):
+            raise typer.Exit(1)
 
 
 @app.command()
@@ -181,9 +215,7 @@ def stop(
 def infer(
     pipeline: Annotated[str, typer.Argument(help="Which pipeline, such as ensemble_sentiment.")],
     inputs: Annotated[list[str], typer.Argument(help="Texts, files, or - for standard input.")],
-    url: Annotated[
-        str, typer.Option(help="Where: HOST:PORT (gRPC), grpc://... or http://...")
-    ] = "localhost:8001",
+    url: Url = "localhost:8001",
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line, numbers in full.")] = False,
 ) -> None:
     """Send inputs to a pipeline and print its answers."""
@@ -195,6 +227,48 @@ def infer(
 
 
 @app.command()
+def transcribe(
+    sources: Annotated[list[Path], typer.Argument(help="Recordings, and folders of them.")],
+    formats: Annotated[
+        str, typer.Option("--format", help="Separated by commas: srt, vtt, json, tsv, txt.")
+    ] = "srt",
+    output: Annotated[
+        Path | None, typer.Option(help="Folder to write to, not beside each recording.", show_default=False)
+    ] = None,
+    language: Annotated[str, typer.Option(help="Code, such as en; default: detected.")] = "",
+    task: Annotated[str, typer.Option(help="transcribe, or translate into English.")] = "transcribe",
+    prompt: Annotated[str, typer.Option(help="Text that might come before: names, spelling.")] = "",
+    word_timestamps: Annotated[
+        bool, typer.Option("--word-timestamps", help="Also the times of words (in json).")
+    ] = False,
+    vad: Annotated[
+        bool, typer.Option(help="Cut at pauses; without, Whisper's own sequential algorithm.")
+    ] = True,
+    jobs: Annotated[int, typer.Option(help="Recordings at work at once.")] = 2,
+    force: Force = False,
+    url: Url = "localhost:8001",
+) -> None:
+    """Write down what is said in recordings; those written already are skipped."""
+    from tritonzoo.transcribe import TranscribeOptions
+    from tritonzoo.transcribe import transcribe as run
+
+    with _told_plainly():
+        options = TranscribeOptions(
+            formats=_listed(formats),
+            output=output,
+            jobs=jobs,
+            force=force,
+            language=language or None,
+            task=task,
+            prompt=prompt or None,
+            word_timestamps=word_timestamps,
+            vad=vad,
+        )
+        if not run(sources, options, url=url):
+            raise typer.Exit(1)
+
+
+@app.command()
 def demo() -> None:
     """Serve every pipeline, send it the samples of data_samples/, print the answers, stop."""
     from tritonzoo.demo import demo as show
@@ -202,3 +276,41 @@ def demo() -> None:
     with _told_plainly():
         if not show():
             raise typer.Exit(1)
+
+
+@app.command()
+def doctor() -> None:
+    """Look for what on this machine would keep the tree from being served, and say how to mend it."""
+    from tritonzoo.doctor.report import report
+
+    with _told_plainly():
+        if not report():
+            raise typer.Exit(1)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def new(
+    context: typer.Context,
+    kind: Annotated[str, typer.Argument(help="exported_model, python_model, ensemble or backend.")],
+    name: Annotated[str, typer.Argument(help="The folder's name, which is the model's.")],
+    ask: Annotated[bool, typer.Option("--ask", help="Ask for what is not given.")] = False,
+) -> None:
+    """Make a folder that passes check and its tests, and is served; answers follow as --key value."""
+    from tritonzoo.repository import Repository
+    from tritonzoo.scaffold import new as make
+
+    with _told_plainly():
+        root = Repository.find().root
+        for path in make(Repository(root), kind, name, _answers(context.args), ask=ask):
+            console.print(path.relative_to(root), soft_wrap=True)
+
+
+def _answers(arguments: list[str]) -> dict[str, str]:
+    """`--key value` and `--key=value` as a dictionary."""
+    answers, rest = {}, list(arguments)
+    while rest:
+        key, is_joined, value = rest.pop(0).partition("=")
+        if not key.startswith("--") or (not is_joined and not rest):
+            raise typer.BadParameter(f"{key}: answers are written as --key value")
+        answers[key[2:].replace("-", "_")] = value if is_joined else rest.pop(0)
+    return answers

@@ -1,64 +1,181 @@
-"""The good tree has no finding; each fault planted in it is found, with the file and the remedy."""
+"""`tritonzoo check`: this tree is sound, the reports have their forms, the documentation is fresh."""
 
 from __future__ import annotations
 
-import re
+import json
+import time
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pytest
+import yaml
+from typer.testing import CliRunner, Result
 
-from tests.unit.trees import sound_tree
-from tritonzoo.check import check
+from tests.unit.check_tree import write_check_tree
+from tritonzoo.check import RULES, Severity, check
+from tritonzoo.check.documentation import with_rules
+from tritonzoo.check.report import json_schema
+from tritonzoo.cli import app
 from tritonzoo.repository import Repository
 
-
-def test_a_sound_tree_has_no_finding(tmp_path: Path) -> None:
-    assert check(Repository(sound_tree(tmp_path))) == ()
+ROOT = Path(__file__).parents[2]
 
 
-def test_this_tree_has_no_finding() -> None:
-    assert [str(finding) for finding in check(Repository.find(Path(__file__).parent))] == []
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    root = write_check_tree(tmp_path / "a tree")
+    monkeypatch.chdir(root)
+    return root
 
 
-FAULTS = {
-    "a name in the config": ("double", 'backend: "python"', 'name: "d" backend: "python"', "remove the line"),
-    "no opening comment": ("double", "# Double a number.\n", "", "open it with a comment"),
-    "no backend": ("double", 'backend: "python"', "", "names no backend"),
-    "a misspelt field": ("double", "max_batch_size", "max_batchsize", "4:|:3:1"),
-    "an unknown member": ("quadruple", '"double_again"', '"treble"', "no model 'treble'"),
-    "a member's output that is not there": ("quadruple", '"y" value: "z"', '"w" value: "z"', "no such output"),
-    "a member's input that is not there": ("quadruple", '"x" value: "twice"', '"w" value: "twice"', "no such input"),
-    "a tensor that nothing writes": ("quadruple", '"x" value: "twice"', '"x" value: "thrice"', "nothing writes it"),
-    "an output that no step writes": ("quadruple", 'value: "z"', 'value: "zz"', "no step writes it"),
-    "a tensor written twice": ("quadruple", 'value: "z"', 'value: "twice"', "writes 'twice' twice"),
-    "dtypes that clash": ("double_again", '"x" data_type: TYPE_FP32', '"x" data_type: TYPE_FP16', "TYPE_FP32 does not"),
-    "dims that clash": ("double_again", '"x" data_type: TYPE_FP32 dims: [ 4 ]', '"x" data_type: TYPE_FP32 dims: [ 5 ]',
-                        r"\[4\] do not fit \[5\]"),
-    "ranks that clash": ("double", '"y" data_type: TYPE_FP32 dims: [ 4 ]', '"y" data_type: TYPE_FP32 dims: [ 2, 2 ]',
-                         r"\[2, 2\] do not fit \[4\]"),
-    "padding of an unknown input": ("double", "dynamic_batching {}",
-                                    'parameters { key: "padding" value { string_value: "w:1=0" } }', "names w"),
-}  # fmt: skip
+@pytest.fixture
+def broken_tree(tree: Path) -> Path:
+    """One error with line and column, one of a whole file, one warning."""
+    config = tree / "model_repository" / "stream" / "config.pbtxt"
+    config.write_text(config.read_text().replace("max_batch_size: 0", "max_batch_size: -1"))
+    (tree / "model_repository" / "_shared").mkdir()
+    label = tree / "model_repository" / "class_label" / "config.pbtxt"
+    label.write_text(label.read_text().partition("\n")[2])
+    return tree
 
 
-@pytest.mark.parametrize(("folder", "old", "new", "message"), FAULTS.values(), ids=FAULTS.keys())
-def test_a_fault_is_found(tmp_path: Path, folder: str, old: str, new: str, message: str) -> None:
-    path = next(sound_tree(tmp_path).glob(f"*/{folder}/config.pbtxt"))
-    assert old in path.read_text(), "the fault would plant nothing"
-    path.write_text(path.read_text().replace(old, new))
-
-    findings = "\n".join(map(str, check(Repository(tmp_path))))
-
-    assert re.search(message, findings), findings
+def run(*options: str) -> Result:
+    return CliRunner().invoke(app, ["check", *options], catch_exceptions=False)
 
 
-def test_a_missing_version_folder_is_found(tmp_path: Path) -> None:
-    (sound_tree(tmp_path) / "ensembles" / "quadruple" / "1").rmdir()
+def test_this_tree_has_no_finding_and_takes_less_than_five_seconds() -> None:
+    start_s = time.monotonic()
+    findings = check(Repository.find(Path(__file__).parent))
 
-    assert "no version folder 1/" in str(check(Repository(tmp_path))[0])
+    assert "\n".join(map(str, findings)) == ""
+    assert time.monotonic() - start_s < 5
 
 
-def test_missing_code_is_found(tmp_path: Path) -> None:
-    (sound_tree(tmp_path) / "model_repository" / "double" / "1" / "model.py").unlink()
+def test_torch_and_onnx_are_not_needed(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import builtins
 
-    assert "a model of the python backend needs it" in str(check(Repository(tmp_path))[0])
+    real = builtins.__import__
+
+    def without(name: str, *arguments: Any, **options: Any) -> Any:
+        if name.partition(".")[0] in ("torch", "onnx", "onnxruntime", "transformers"):
+            raise ImportError(f"{name} is not installed")
+        return real(name, *arguments, **options)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+
+    assert check(Repository(tree)) == ()
+
+
+def test_a_sound_tree_ends_with_zero(tree: Path) -> None:
+    result = run()
+
+    assert result.exit_code == 0
+    assert "11 models and pipelines, nothing wrong" in result.output
+
+
+def test_findings_are_told_with_place_rule_and_remedy(broken_tree: Path) -> None:
+    result = run()
+
+    assert result.exit_code == 1
+    assert "✗ model_repository/stream/config.pbtxt:3:1 error[batch-size-negative]" in result.output
+    assert "mend it: write 0 for no batch axis" in result.output
+    assert "✗ model_repository/_shared error[stray-folder]" in result.output
+    assert "11 models and pipelines: 2 errors, 1 warning" in result.output
+
+
+def test_a_warning_fails_only_a_strict_check(tree: Path) -> None:
+    label = tree / "model_repository" / "class_label" / "config.pbtxt"
+    label.write_text(label.read_text().partition("\n")[2])
+
+    assert run().exit_code == 0
+    assert "! model_repository/class_label/config.pbtxt:1:1 warning[config-title]" in run().output
+    assert run("--strict").exit_code == 1
+
+
+def test_json_has_the_form_of_its_schema(broken_tree: Path) -> None:
+    result = run("--json")
+    report = json.loads(result.output)
+
+    jsonschema.Draft202012Validator.check_schema(json_schema())
+    jsonschema.validate(report, json_schema())
+    assert result.exit_code == 1
+    assert (report["models"], report["errors"], report["warnings"]) == (11, 2, 1)
+    places = {finding["rule"]: (finding["path"], finding["line"]) for finding in report["findings"]}
+    assert places == {
+        "batch-size-negative": ("model_repository/stream/config.pbtxt", 3),
+        "stray-folder": ("model_repository/_shared", None),
+        "config-title": ("model_repository/class_label/config.pbtxt", 1),
+    }
+
+
+def test_the_schema_refuses_what_is_not_a_report(tree: Path) -> None:
+    report = json.loads(run("--json").output)
+
+    for wrong in ({"findings": [{}]}, {"errors": -1}, {"extra": 1}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({**report, **wrong}, json_schema())
+
+
+@pytest.mark.parametrize("tree_of", ["tree", "broken_tree"])
+def test_sarif_has_the_form_of_the_standard(tree_of: str, request: pytest.FixtureRequest) -> None:
+    """pydantic-sarif is made of the official schema and refuses fields that it has not."""
+    sarif = pytest.importorskip("pydantic_sarif.model", reason="pip install pydantic-sarif")
+    request.getfixturevalue(tree_of)
+
+    log = json.loads(run("--sarif").output)
+
+    sarif.StaticAnalysisResultsFormatSarifVersion210JsonSchema.model_validate(log)
+
+
+def test_sarif_says_where_and_by_which_rule(broken_tree: Path) -> None:
+    (log,) = json.loads(run("--sarif").output)["runs"]
+    rules = log["tool"]["driver"]["rules"]
+
+    assert len({rule["id"] for rule in rules}) == len(rules) == len(RULES)
+    for result in log["results"]:
+        assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
+        assert rules[result["ruleIndex"]]["defaultConfiguration"]["level"] == result["level"]
+        assert log["originalUriBaseIds"].keys() == {
+            place["physicalLocation"]["artifactLocation"]["uriBaseId"] for place in result["locations"]
+        }
+    regions = {
+        result["ruleId"]: result["locations"][0]["physicalLocation"].get("region")
+        for result in log["results"]
+    }
+    assert regions["batch-size-negative"] == {"startLine": 3, "startColumn": 1}
+    assert regions["stray-folder"] is None
+    assert "%20" in log["originalUriBaseIds"]["ROOT"]["uri"], "a tree's path is escaped"
+
+
+def test_one_form_at_a_time(tree: Path) -> None:
+    assert run("--json", "--sarif").exit_code == 2
+
+
+# -- the rules as documented ---------------------------------------------------------------------------
+
+
+def test_every_rule_says_what_holds_and_in_one_sentence() -> None:
+    for rule in RULES:
+        assert rule.summary.endswith("."), rule.id
+        assert "\n" not in rule.summary
+        assert rule.severity in Severity
+
+
+def test_ids_are_unique() -> None:
+    assert len({rule.id for rule in RULES}) == len(RULES)
+
+
+def test_the_table_of_rules_is_fresh() -> None:
+    page = (ROOT / "docs" / "check.md").read_text("utf-8")
+
+    assert page == with_rules(page), "python -m tritonzoo.check.documentation docs/check.md"
+
+
+def test_the_hook_runs_the_check_on_what_it_looks_at() -> None:
+    (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+
+    assert hook["entry"] == "tritonzoo check"
+    assert not hook["pass_filenames"]
+    for folder in ("model_repository", "ensembles", "backends", "starters"):
+        assert folder in hook["files"]

@@ -201,7 +201,12 @@ def test_the_table_of_data_types_agrees_with_the_check_before_a_tensorrt_build()
 def test_every_field_of_a_recipe_is_explained_and_no_other() -> None:
     rows = table("conversion.md", "| field | meaning |", section="## The recipe")
     explained = {name for cell, *_ in rows for name in names_in(cell)}
-    assert explained == {field.name for field in dataclasses.fields(Recipe)} | {"load", "samples", "task"}
+    assert explained == {field.name for field in dataclasses.fields(Recipe)} | {
+        "load",
+        "samples",
+        "golden",
+        "task",
+    }
 
 
 def test_every_field_of_a_ledger_entry_is_explained_and_no_other() -> None:

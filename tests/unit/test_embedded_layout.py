@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tritonzoo.embedded import layout
+from tritonzoo.embedded import layout, preflight
 from tritonzoo.embedded.command import command, hidden_options
 from tritonzoo.embedded.options import Ports, ServeOptions
+from tritonzoo.errors import PreflightError
 
 PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
@@ -41,6 +42,38 @@ def test_the_library_is_a_file_and_everything_else_a_symlink(wheel: layout.Wheel
     stub = target / "python" / "triton_python_backend_stub"
     assert stub.resolve() == wheel.stub()
     assert (target / "tokenizer").resolve() == tree / "backends" / "tokenizer"
+
+
+def test_an_image_s_own_python_backend_is_linked_as_a_whole(wheel: layout.Wheel, tmp_path: Path) -> None:
+    (wheel.backends / "python" / layout.STUB).touch()
+    assert wheel.stub((3, 99)) == wheel.backends / "python" / layout.STUB
+    target = layout.assemble_backends(wheel, tmp_path, tmp_path / "backends")
+    assert (target / "python").readlink() == wheel.backends / "python"
+
+
+def test_native_backends_take_the_place_of_ours(
+    wheel: layout.Wheel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in (wheel.backends / "onnxruntime", wheel.backends / "tensorrt", wheel.root / "bin"):
+        folder.mkdir()
+    wheel.server.touch()
+    (wheel.backends / "python" / layout.STUB).touch()
+    for name in ("tokenizer", "onnxruntime"):
+        (tmp_path / "backends" / name).mkdir(parents=True)
+        (tmp_path / "backends" / name / "model.py").touch()
+    monkeypatch.setenv(layout.INSTALLED_VARIABLE, str(wheel.root))
+    installed = layout.find_wheel()
+    target = layout.assemble_backends(installed, tmp_path, tmp_path / "assembled")
+    assert {path.name: path.resolve().parent for path in target.iterdir()} == {
+        "onnxruntime": wheel.backends,
+        "python": wheel.backends,
+        "tensorrt": wheel.backends,
+        "tokenizer": tmp_path / "backends",
+    }
+    preflight.check_profile("gpu-onnx-fp16")
+    monkeypatch.setenv(layout.INSTALLED_VARIABLE, str(tmp_path))
+    with pytest.raises(PreflightError, match="TRITONZOO_SERVER names another folder"):
+        layout.find_wheel()
 
 
 def test_what_an_earlier_server_had_is_gone(wheel: layout.Wheel, tmp_path: Path) -> None:

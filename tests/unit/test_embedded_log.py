@@ -40,6 +40,14 @@ def test_models_are_reported_once_when_they_have_loaded(log: Path) -> None:
     assert list(reader.loading) == ["slow", "fast"]
 
 
+def test_a_log_that_was_emptied_is_read_from_its_new_beginning(log: Path) -> None:
+    reader = LogReader(log)
+    log.write_text(START)
+    reader.read()
+    log.write_text("I1122 20:01:24.1 7 model_lifecycle.cc:839] \"successfully loaded 'fast'\"\n")
+    assert reader.read() == ["fast"]
+
+
 def test_a_line_written_in_two_pieces_is_read_whole(log: Path) -> None:
     reader = LogReader(log)
     for end in (len(START) - 20, len(START)):

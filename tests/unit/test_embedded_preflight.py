@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -111,6 +112,7 @@ def test_every_instance_is_a_process(tmp_path: Path) -> None:
 def test_missing_artifacts_are_listed_with_the_command_that_makes_them(tmp_path: Path) -> None:
     class Incomplete:
         name = "sentiment"
+        recipe = SimpleNamespace(shapes={}, is_exported=False)
 
         def missing_artifacts(self) -> tuple[Path, ...]:
             return (tmp_path / "model.onnx",)

@@ -42,8 +42,8 @@ def test_the_table_has_a_row_for_each_artifact(tmp_path: Path) -> None:
 
     rows = ledger_rows(Repository(tmp_path), ["words"])
 
-    assert [row[:2] for row in rows] == [("words", "model.int8.onnx"), ("words", "model.onnx")]
-    assert dict(zip(COLUMNS, rows[0], strict=True)) == {
+    assert [row[:2] for row in rows] == [("words", "model.onnx"), ("words", "model.int8.onnx")]
+    assert dict(zip(COLUMNS, rows[1], strict=True)) == {
         "model": "words",
         "artifact": "model.int8.onnx",
         "largest difference": "1e-06",

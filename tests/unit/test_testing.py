@@ -156,4 +156,6 @@ def test_calling_a_model_that_nobody_stands_in_for_says_how_to() -> None:
     response = pb_utils.InferenceRequest(model_name="other").exec()
     error = response.error()
     assert error is not None
-    assert "Model 'other' is not ready; in a test, load_model(..., calls={'other': function})" in error.message()
+    assert (
+        "Model 'other' is not ready; in a test, load_model(..., calls={'other': function})" in error.message()
+    )

@@ -31,7 +31,12 @@ ensemble_scheduling {
 """
 
 
-def write_model(folder: Path, config: str, code: str = "class TritonPythonModel: ...\n") -> Path:
+CODE = """class TritonPythonModel:
+    def execute(self, requests): ...
+"""
+
+
+def write_model(folder: Path, config: str, code: str = CODE) -> Path:
     """A model folder with its version folder; no code for an ensemble."""
     (folder / "1").mkdir(parents=True)
     (folder / "config.pbtxt").write_text(config)

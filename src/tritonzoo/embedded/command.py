@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tritonzoo.embedded.layout import Wheel
 from tritonzoo.embedded.options import ServeOptions
+from tritonzoo.gpu_profiles import GPU_PROFILES
 from tritonzoo.repository import MODEL_REPOSITORIES
 
 ADMIN_HEADER = "admin-key"  # of a locked HTTP call; gRPC metadata wants GRPC_ADMIN_HEADER
@@ -35,7 +36,8 @@ def command(
         f"--grpc-port={ports.grpc}",
         f"--metrics-address={options.host}",
         f"--metrics-port={ports.metrics}",
-        "--allow-gpu-metrics=false",  # would wait for a driver that is not there
+        # Without a GPU it would wait for a driver that is not there.
+        f"--allow-gpu-metrics={'true' if options.profile in GPU_PROFILES else 'false'}",
         "--model-control-mode=explicit",
         *(f"--load-model={name}" for name in models),
         "--disable-auto-complete-config",  # it starts every stub twice; our configurations are complete

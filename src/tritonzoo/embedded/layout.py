@@ -3,6 +3,10 @@
 The wheel nvidia-pytriton carries a whole Triton (server, Python backend, one stub per Python version). Only
 the Python backend's library is copied: Triton refuses it as a symlink when a Python-based backend uses it.
 The stub must be a symlink, because its library path is relative to its real place.
+
+In an image the Python backend's folder is complete (NVIDIA's, or ours, where the build puts the stub in it):
+there it is linked as a whole, so that no library has to be copied to where programs may not be run from.
+NVIDIA's has further, native backends, named by TRITONZOO_SERVER: they take the place of ours.
 """
 
 from __future__ import annotations
@@ -19,13 +23,16 @@ from tritonzoo.errors import PreflightError
 
 GLIBC_NEEDED = (2, 35)  # the wheel is tagged manylinux_2_35
 REMEDY = "pip install 'tritonzoo[serve]'"
+STUB = "triton_python_backend_stub"
+INSTALLED_VARIABLE = "TRITONZOO_SERVER"  # such as /opt/tritonserver: use it, not the wheel
 
 
 @dataclass(frozen=True)
 class Wheel:
-    """The Triton inside nvidia-pytriton: `root` is its `tritonserver` folder."""
+    """The Triton inside nvidia-pytriton: `root` is its `tritonserver` folder, or /opt/tritonserver."""
 
     root: Path
+    has_native_backends: bool = False
 
     @property
     def server(self) -> Path:
@@ -35,13 +42,20 @@ class Wheel:
     def caches(self) -> Path:
         return self.root / "caches"
 
+    @property
+    def backends(self) -> Path:
+        return self.root / "backends"
+
     def stub(self, python: tuple[int, int] = sys.version_info[:2]) -> Path:
         """The process that runs Python models, built for one Python version.
 
         Raises:
             PreflightError: there is no stub for this Python; lists those that there are.
         """
-        stub = self.root / "python_backend_stubs" / f"{python[0]}.{python[1]}" / "triton_python_backend_stub"
+        stub = self.backends / "python" / STUB
+        if stub.is_file():
+            return stub
+        stub = self.root / "python_backend_stubs" / f"{python[0]}.{python[1]}" / STUB
         if not stub.is_file():
             there = sorted(
                 stub.parent.parent.glob("*/" + stub.name), key=lambda path: _version(path.parent.name)
@@ -64,6 +78,11 @@ def find_wheel() -> Wheel:
     Raises:
         PreflightError: nvidia-pytriton is not installed or incomplete; says how to install it.
     """
+    if installed := os.environ.get(INSTALLED_VARIABLE):
+        server = Wheel(Path(installed), has_native_backends=True)
+        if not server.server.is_file():
+            raise PreflightError(f"{server.server}: not found; {INSTALLED_VARIABLE} names another folder")
+        return server
     spec = importlib.util.find_spec("pytriton")  # finds without importing: pytriton's import is slow
     if spec is None or not spec.submodule_search_locations:
         raise PreflightError(f"no Triton server in {sys.prefix}: {_why_absent()}")
@@ -103,20 +122,29 @@ def glibc_version() -> tuple[int, int] | None:
 def assemble_backends(wheel: Wheel, tree: Path, target: Path) -> Path:
     """Make `target` the folder for Triton's `--backend-directory`, and return it.
 
-    Holds `python` from the wheel, and every folder under `<tree>/backends` that has a model.py.
+    Holds `python` from the wheel, and every folder under `<tree>/backends` that has a model.py, unless the
+    server has a native backend of that name.
     """
     if target.exists():
         shutil.rmtree(target)
-    python = target / "python"
-    python.mkdir(parents=True)
-    source = wheel.root / "backends" / "python"
-    shutil.copyfile(source / "libtriton_python.so", python / "libtriton_python.so")
-    (python / "triton_python_backend_utils.py").symlink_to(source / "triton_python_backend_utils.py")
-    stub = wheel.stub()
-    (python / stub.name).symlink_to(stub)
-    for backend in sorted((tree / "backends").glob("*/model.py")):
-        (target / backend.parent.name).symlink_to(backend.parent.resolve())
+    target.mkdir(parents=True)
+    if (wheel.backends / "python" / STUB).exists():
+        (target / "python").symlink_to(wheel.backends / "python")
+    else:
+        _assemble_python(wheel, target / "python")
+    native = wheel.backends.iterdir() if wheel.has_native_backends else ()
+    for backend in [*native, *sorted(path.parent for path in (tree / "backends").glob("*/model.py"))]:
+        if not (target / backend.name).exists():
+            (target / backend.name).symlink_to(backend.resolve())
     return target
+
+
+def _assemble_python(wheel: Wheel, target: Path) -> None:
+    target.mkdir()
+    source = wheel.backends / "python"
+    shutil.copyfile(source / "libtriton_python.so", target / "libtriton_python.so")
+    (target / "triton_python_backend_utils.py").symlink_to(source / "triton_python_backend_utils.py")
+    (target / STUB).symlink_to(wheel.stub())
 
 
 def environment() -> dict[str, str]:

@@ -10,6 +10,7 @@ The lines read are those of Triton 2.51:
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +41,8 @@ class LogReader:
     def read(self) -> list[str]:
         """Take in the new lines; returns the models that have finished loading since the last call."""
         with self.path.open("rb") as log:
+            if os.fstat(log.fileno()).st_size < self._offset:  # emptied, as a container does with a long one
+                self._offset, self._partial = 0, ""
             log.seek(self._offset)
             new = log.read()
         self._offset += len(new)

@@ -14,7 +14,8 @@ from tritonzoo.embedded.layout import find_wheel
 from tritonzoo.embedded.options import Ports, ServeOptions
 from tritonzoo.errors import PreflightError
 from tritonzoo.gpu_profiles import GPU_PROFILES
-from tritonzoo.profiles import PREFERENCES
+from tritonzoo.lock import Lock
+from tritonzoo.profiles import DEFAULT, PREFERENCES, choose
 from tritonzoo.proofs import unproved
 from tritonzoo.repository import Model, Repository
 
@@ -36,7 +37,7 @@ def check(options: ServeOptions, models: Sequence[Model]) -> None:
     check_profile(options.profile)
     check_numpy()
     find_wheel().stub()
-    check_artifacts(models)
+    check_artifacts(models, options.profile)
     check_proofs(options, models)
     check_ports(options.host, options.ports)
     check_shared_memory(stub_count(models))
@@ -62,7 +63,7 @@ def selected(options: ServeOptions, repository: Repository) -> tuple[Model, ...]
 
 def check_profile(profile: str) -> None:
     """One of the profiles that this server, which has no native backends, can serve."""
-    if profile in GPU_PROFILES:
+    if profile in GPU_PROFILES and not find_wheel().has_native_backends:
         raise PreflightError(
             f"the profile {profile} needs Triton's native backends and a GPU, which the embedded server has "
             f"not; derive it with `tritonzoo derive {profile}` for NVIDIA's image, or serve one of "
@@ -83,9 +84,9 @@ def check_numpy() -> None:
         )
 
 
-def check_artifacts(models: Sequence[Model]) -> None:
-    """Every file that pull and convert make is there and whole."""
-    missing = {model.name: paths for model in models if (paths := model.missing_artifacts())}
+def check_artifacts(models: Sequence[Model], profile: str = DEFAULT) -> None:
+    """Every file that pull and convert make, and that the profile serves, is there and whole."""
+    missing = {model.name: paths for model in models if (paths := _missing(model, profile))}
     if not missing:
         return
     lines = "\n".join(
@@ -97,6 +98,16 @@ def check_artifacts(models: Sequence[Model]) -> None:
         f"{len(missing)} of {len(models)} models have no artifact, or one that is not whole:\n{lines}\n"
         "or all at once: make setup"
     )
+
+
+def _missing(model: Model, profile: str) -> tuple[Path, ...]:
+    """What is missing; nothing where the profile serves another artifact in place of the default one."""
+    paths = model.missing_artifacts()
+    if paths and profile in PREFERENCES and model.recipe.is_exported:
+        served = model.version_folder / choose(model, profile).artifact
+        if Lock.read(model.lock_path).has_file(served, relative_to=model.folder):
+            return ()
+    return paths
 
 
 def check_proofs(options: ServeOptions, models: Sequence[Model]) -> None:

@@ -1,0 +1,181 @@
+"""Rules about a Python model's 1/model.py: it is parsed, never imported."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from tritonzoo.check.finding import Fault, Place, Severity
+from tritonzoo.check.folder import Folder
+from tritonzoo.check.python_source import HEAVY, PythonSource, is_runtime_model, method
+from tritonzoo.check.rule import models, rule
+
+_CLASS = "TritonPythonModel"
+_ANSWERING = ("infer", "infer_request", "infer_batch", "execute")
+
+
+def python_models(folder: Folder) -> bool:
+    """Models of the Python backend whose model.py is there."""
+    return models(folder) and folder.config.backend == "python" and folder.source is not None
+
+
+def _parsed(folder: Folder) -> tuple[PythonSource, ast.ClassDef | None]:
+    assert folder.source is not None
+    return folder.source, folder.source.class_named(_CLASS)
+
+
+@rule(on=python_models)
+def python_syntax(folder: Folder) -> Iterator[Fault]:
+    """Every Python file of a model parses, on Python 3.10 too.
+
+    The embedded server runs it on this Python, NVIDIA's 24.10 image on 3.10.
+    """
+    assert folder.source is not None
+    others = (
+        path for path in sorted(folder.model.version_folder.rglob("*.py")) if path != folder.source.path
+    )
+    for source in (folder.source, *map(PythonSource.read, others)):
+        if source.error is not None:
+            yield Fault(
+                Place(source.path, source.error.lineno or 1, source.error.offset or 1),
+                f"does not parse: {source.error.msg}",
+                "correct it; it must run on Python 3.10",
+            )
+
+
+@rule(on=python_models)
+def python_class(folder: Folder) -> Iterator[Fault]:
+    """A Python model defines `TritonPythonModel`."""
+    source, _ = _parsed(folder)
+    if not source.binds(_CLASS):
+        classes = (
+            [node.name for node in source.module.body if isinstance(node, ast.ClassDef)]
+            if source.module
+            else []
+        )
+        yield Fault(
+            Place(source.path, 1, 1),
+            f"defines no class {_CLASS}" + (f" (there is {', '.join(classes)})" if classes else ""),
+            f"write class {_CLASS}(PythonModel)",
+        )
+
+
+@rule(on=python_models)
+def python_answers(folder: Folder) -> Iterator[Fault]:
+    """`TritonPythonModel` has a method that answers: `infer`, or `execute` where it derives from nothing."""
+    source, node = _parsed(folder)
+    if node is None:
+        return
+    wanted = _ANSWERING if is_runtime_model(source, node) else ("execute",)
+    is_plain = not node.bases or is_runtime_model(source, node)
+    if is_plain and not any(method(node, name) for name in wanted) and not _has_other_names(node, wanted):
+        yield Fault(
+            Place(source.path, node.lineno, node.col_offset + 1),
+            f"{_CLASS} has no method {wanted[0]}",
+            f"define {wanted[0]}",
+        )
+
+
+def _has_other_names(node: ast.ClassDef, wanted: tuple[str, ...]) -> bool:
+    """Whether the class gets such a name by an assignment or an import."""
+    return any(
+        isinstance(item, ast.Name) and isinstance(item.ctx, ast.Store) and item.id in wanted
+        for item in ast.walk(node)
+    )
+
+
+@rule(on=python_models)
+def python_decoupled(folder: Folder) -> Iterator[Fault]:
+    """A `PythonModel` is not decoupled; a `ConcurrentModel` may be.
+
+    The first gives each request one answer, and refuses to load.
+    """
+    source, node = _parsed(folder)
+    decoupled = folder.config.model_transaction_policy.decoupled
+    if decoupled and node is not None and is_runtime_model(source, node):
+        yield folder.fault(
+            f"is decoupled, and its {_CLASS} is a PythonModel, which gives each request one answer",
+            "derive it from ConcurrentModel, or remove model_transaction_policy",
+            "model_transaction_policy",
+        )
+
+
+@rule(on=python_models)
+def python_signature(folder: Folder) -> Iterator[Fault]:
+    """The arguments of `infer` are the inputs of config.pbtxt; those of optional inputs have a default.
+
+    `PythonModel` refuses to load otherwise.
+    """
+    source, node = _parsed(folder)
+    infer = method(node, "infer") if node is not None and is_runtime_model(source, node) else None
+    if infer is None or infer.args.kwarg is not None:
+        return
+    positional = [*infer.args.posonlyargs, *infer.args.args][1:]
+    defaults = dict(zip(reversed(positional), reversed(infer.args.defaults), strict=False))
+    keyword = dict(zip(infer.args.kwonlyargs, infer.args.kw_defaults, strict=True))
+    given = {argument.arg: argument for argument in (*positional, *keyword)}
+    place = Place(source.path, infer.lineno, infer.col_offset + 1)
+    if given.keys() != folder.inputs.keys():
+        yield Fault(
+            place,
+            f"infer takes {', '.join(given) or 'nothing'}, and the inputs of config.pbtxt are "
+            f"{', '.join(folder.inputs)}",
+            "give both the same names",
+        )
+        return
+    for name, tensor in folder.inputs.items():
+        argument = given[name]
+        if tensor.optional and argument not in defaults and keyword.get(argument) is None:
+            yield Fault(
+                Place(source.path, argument.lineno, argument.col_offset + 1),
+                f"the input {name!r} is optional in config.pbtxt, and infer needs it",
+                f"give it a default: {name}=None",
+            )
+
+
+@rule(on=python_models)
+def python_outputs(folder: Folder) -> Iterator[Fault]:
+    """What `infer` returns has the outputs of config.pbtxt, no more and no fewer.
+
+    Looked at where it is written out: `return {"label": ..., "score": ...}`.
+    """
+    source, node = _parsed(folder)
+    infer = method(node, "infer") if node is not None and is_runtime_model(source, node) else None
+    for statement in _returns(infer) if infer is not None else ():
+        value = statement.value
+        if not isinstance(value, ast.Dict):
+            continue
+        names = {str(key.value) for key in value.keys if isinstance(key, ast.Constant)}
+        if len(names) == len(value.keys) and names != folder.outputs.keys():
+            yield Fault(
+                Place(source.path, statement.lineno, statement.col_offset + 1),
+                f"answers {', '.join(sorted(names)) or 'nothing'}, and the outputs of config.pbtxt are "
+                f"{', '.join(folder.outputs)}",
+                "give both the same names",
+            )
+
+
+def _returns(function: ast.AST) -> Iterator[ast.Return]:
+    """The return statements of a function, not of those inside it."""
+    for child in ast.iter_child_nodes(function):
+        if isinstance(child, ast.Return):
+            yield child
+        elif not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
+            yield from _returns(child)
+
+
+@rule(on=python_models, severity=Severity.WARNING)
+def python_heavy_import(folder: Folder) -> Iterator[Fault]:
+    """A Python model imports no training framework.
+
+    The serving image has none, and one costs 200 MB and seconds in each instance. Export the network and let
+    an ensemble call it.
+    """
+    source, _ = _parsed(folder)
+    for package, line in source.imports_at_load():
+        if package in HEAVY:
+            yield Fault(
+                Place(source.path, line),
+                f"imports {package}, which no server of the tree has",
+                "export the network to ONNX, and compute the rest with NumPy",
+            )

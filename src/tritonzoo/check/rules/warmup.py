@@ -1,0 +1,142 @@
+"""Rules about `model_warmup`: one that fails makes the load fail."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from tritonzoo.check.finding import Fault
+from tritonzoo.check.folder import ONNX_BACKEND, Folder, type_name
+from tritonzoo.check.pbtxt import Key
+from tritonzoo.check.rule import models, rule
+from tritonzoo.runtime.tensors import NUMPY_DTYPES, fits
+
+_FOLDER = "warmup"
+
+
+def _entries(folder: Folder) -> Iterator[tuple[int, str, Any, Any]]:
+    """(index of the warm-up, name, entry, declared input or None)."""
+    for index, warmup in enumerate(folder.config.model_warmup):
+        for name, entry in sorted(warmup.inputs.items()):
+            yield index, name, entry, folder.inputs.get(name)
+
+
+@rule(on=models)
+def warmup_inputs(folder: Folder) -> Iterator[Fault]:
+    """A warm-up feeds the model's inputs, all that are not optional."""
+    for index, name, _, declared in _entries(folder):
+        if declared is None:
+            yield folder.fault(
+                f"warms up the input {name!r}, which there is not",
+                f"there are: {', '.join(folder.inputs)}",
+                "model_warmup",
+                index,
+                "inputs",
+                Key(name),
+            )
+    for index, warmup in enumerate(folder.config.model_warmup):
+        unfed = [
+            name
+            for name, tensor in folder.inputs.items()
+            if name not in warmup.inputs and not tensor.optional
+        ]
+        if unfed:
+            yield folder.fault(
+                f"warms up without {', '.join(unfed)}",
+                "give each input a key in inputs",
+                "model_warmup",
+                index,
+                "name",
+            )
+
+
+@rule(on=models)
+def warmup_tensor(folder: Folder) -> Iterator[Fault]:
+    """A warm-up's tensors have the data types and the shapes of the inputs, all dimensions fixed."""
+    for index, name, entry, declared in _entries(folder):
+        if declared is None:
+            continue
+        path = ("model_warmup", index, "inputs", Key(name), "value")
+        if entry.data_type != declared.data_type:
+            yield folder.fault(
+                f"warms up {name!r} with {type_name(entry.data_type)}, and it is "
+                f"{type_name(declared.data_type)}",
+                f"write data_type: {type_name(declared.data_type)}",
+                *path,
+                "data_type",
+            )
+        if not fits(entry.dims, declared.dims) or any(dim < 0 for dim in entry.dims):
+            yield folder.fault(
+                f"warms up {name!r} with dims {list(entry.dims)}, and it has {list(declared.dims)}",
+                "give one fixed shape that fits, without the batch",
+                *path,
+                "dims",
+            )
+
+
+@rule(on=models)
+def warmup_batch_size(folder: Folder) -> Iterator[Fault]:
+    """A warm-up has no more rows than `max_batch_size`.
+
+    One that has ends the whole server as it loads (measured on Triton 2.51).
+    """
+    for index, warmup in enumerate(folder.config.model_warmup):
+        if folder.batches and warmup.batch_size > folder.config.max_batch_size:
+            yield folder.fault(
+                f"warms up with batch_size {warmup.batch_size}, and max_batch_size is "
+                f"{folder.config.max_batch_size}",
+                f"write batch_size: 1 to {folder.config.max_batch_size}",
+                "model_warmup",
+                index,
+                "batch_size",
+            )
+
+
+@rule(on=models)
+def warmup_file(folder: Folder) -> Iterator[Fault]:
+    """A file of a warm-up lies in `<model>/warmup/` and has the bytes of its shape."""
+    for index, name, entry, _ in _entries(folder):
+        if not entry.input_data_file:
+            continue
+        path = folder.path / _FOLDER / entry.input_data_file
+        place = ("model_warmup", index, "inputs", Key(name), "value", "input_data_file")
+        if not path.is_file():
+            yield folder.fault(
+                f"warms up {name!r} from {_FOLDER}/{entry.input_data_file}, which is not there",
+                "add it",
+                *place,
+            )
+            continue
+        dtype = NUMPY_DTYPES.get(type_name(entry.data_type))
+        if dtype is None or dtype.hasobject:
+            continue
+        wanted = math.prod(entry.dims) * dtype.itemsize
+        if path.stat().st_size != wanted:
+            yield folder.fault(
+                f"{_FOLDER}/{entry.input_data_file} has {path.stat().st_size} bytes, and {name!r} needs "
+                f"{wanted}",
+                "write it anew: numpy's array.tofile",
+                *place,
+            )
+
+
+@rule(on=models)
+def warmup_mask(folder: Folder) -> Iterator[Fault]:
+    """A warm-up marks at least one element of the padding mask.
+
+    Our onnxruntime backend refuses a row whose mask is all zeros, and with it the warm-up.
+    """
+    mask = folder.parameter("padding_mask")
+    for index, name, entry, _ in _entries(folder):
+        if folder.config.backend == ONNX_BACKEND and name == mask and entry.zero_data:
+            yield folder.fault(
+                f"warms up with zeros in {name!r}, a mask that then marks nothing",
+                "take input_data_file, a file of ones",
+                "model_warmup",
+                index,
+                "inputs",
+                Key(name),
+                "value",
+                "zero_data",
+            )

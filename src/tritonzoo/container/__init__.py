@@ -1,0 +1,1 @@
+"""Serving inside a container: the image's entry point, `python -m tritonzoo.container`."""
