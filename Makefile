@@ -2,10 +2,11 @@
 PYTHON ?= python3.11
 VENV   := .venv
 BIN    := $(VENV)/bin
+COMPOSE ?= docker-compose
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test test-keras check clean
+.PHONY: help setup demo serve test test-keras image test-docker check clean
 
 help: ## Explain the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -14,7 +15,7 @@ $(STAMP): pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed and $(PYTHON) is not found; install it, or name it: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
 	@test -x $(BIN)/python || { echo "creating $(VENV)"; $(PYTHON) -m venv $(VENV); }
 	@echo "installing tritonzoo with all that serving, converting and testing need (a few minutes, 2 GB)"
-	$(BIN)/python -m pip install --quiet --editable '.[serve,convert,dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[serve,convert,new,dev]'
 	@# What the VAD is compared with. Alone: it asks for torchaudio, which it does not need here.
 	$(BIN)/python -m pip install --quiet --no-deps silero-vad==6.2.3
 	@touch $@
@@ -32,6 +33,12 @@ serve: setup ## Serve every pipeline until Ctrl-C
 test: setup ## Run every test that needs no Docker and no GPU
 	$(BIN)/python -m pytest -m "not docker and not gpu"
 
+image: ## Build the CPU image and the edge (needs Docker); artifacts in the tree are taken along
+	$(COMPOSE) build triton edge
+
+test-docker: setup ## Run the tests that need Docker; on a bare Debian, as root, installs and starts an engine
+	deploy/ci_docker.sh
+
 test-keras: ## Run the tests of Keras models, in an environment of their own (TensorFlow, 1 GB)
 	@test -x .venv-keras/bin/python || $(PYTHON) -m venv .venv-keras
 	.venv-keras/bin/python -m pip install --quiet --editable '.[keras]' onnx 'onnxruntime==1.23.2' pytest pytest-asyncio
@@ -45,4 +52,4 @@ check: $(STAMP) ## Lint, types, and the tree: configs, recipes, ensembles end to
 
 clean: ## Remove .venv and every artifact that was made
 	rm -rf $(VENV) .venv-keras model_repository/*/1/*.onnx model_repository/*/1/tokenizer.json \
-	  model_repository/*/artifacts.lock model_repository/*/ledger.json */*/configs
+	  model_repository/*/logs model_repository/*/artifacts.lock model_repository/*/ledger.json */*/configs

@@ -46,6 +46,7 @@ class TritonPythonModel(ConcurrentModel):
             cross_file = "cross.onnx"
         graphs = Graphs(self._session(step_file), self._session(cross_file))
         self._vocabulary = Vocabulary.load(self.version_folder)
+        self._defaults = DecodingOptions(log_probability_threshold=self._vocabulary.log_probability_threshold)
         checkpoint = json.loads((self.version_folder / "config.json").read_text(encoding="utf-8"))
         self._median_width = int(checkpoint.get("median_filter_width", 7))
         options = EngineOptions(
@@ -100,7 +101,7 @@ class TritonPythonModel(ConcurrentModel):
                 f"encoded holds {request.batch_size} windows; send each in a request of its own, and they are"
                 " decoded together all the same"
             )
-        options = DecodingOptions.from_parameters(request.parameters)
+        options = DecodingOptions.from_parameters(request.parameters, self._defaults)
         return options, self._engine.submit(request["encoded"][0], options)
 
     def _cancel(self, job: str) -> Answer:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import numpy as np
 import pytest
 import yaml
 from typer.testing import CliRunner, Result
@@ -179,3 +180,18 @@ def test_the_hook_runs_the_check_on_what_it_looks_at() -> None:
     assert not hook["pass_filenames"]
     for folder in ("model_repository", "ensembles", "backends", "starters"):
         assert folder in hook["files"]
+
+
+def test_labels_are_counted_by_the_recorded_answers_where_no_graph_was_made(tree: Path) -> None:
+    """As in a fresh clone: golden.npz is committed, artifacts are not."""
+    folder = tree / "model_repository" / "scores"
+    for made in ("1/model.onnx", "artifacts.lock", "ledger.json"):
+        (folder / made).unlink()
+    np.savez(folder / "golden.npz", **{"0/output/probabilities": np.zeros((2, 4), np.float32)})
+
+    (finding,) = check(Repository(tree))
+
+    assert finding.rule == "labels-count"
+    assert finding.path == "model_repository/class_label/labels.txt"
+    assert "has 3 labels" in finding.message
+    assert "has 4 classes" in finding.message

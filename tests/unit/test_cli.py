@@ -25,7 +25,8 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_help_names_every_verb() -> None:
     told = run("--help").output
 
-    for verb in ("pull", "convert", "ledger", "check", "derive", "serve", "status", "stop", "infer", "demo"):
+    verbs = "pull convert ledger golden check doctor derive serve status stop infer transcribe demo"
+    for verb in verbs.split():
         assert f" {verb} " in told
 
 

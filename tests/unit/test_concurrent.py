@@ -190,8 +190,7 @@ def test_a_stream_whose_caller_goes_is_closed(tmp_path: Path) -> None:
         answers = toy.stream(request)
         served(next(answers))
         request.cancel()
-        *_, last = answers
-        assert refused(last).code == "CANCELLED"
+        assert all(served(answer) for answer in answers)  # it ends, and not with an error that nobody reads
         assert toy.model.closed.wait(timeout=20)
 
 

@@ -81,6 +81,15 @@ def test_an_early_start_moves_over_a_pause_that_was_left_out():
     assert (late.start, late.end) == (round(1.5 * S), round(3.1 * S))
 
 
+def test_a_word_does_not_begin_in_the_tail_of_the_one_before_a_pause():
+    (window,) = windows_of([Span(S, 2 * S), Span(round(2.4 * S), 3 * S)], 5 * S)
+    # Whisper's own times: from just before the first speech ends, over the pause, to the end of the second
+    placed = window.place(1.93 - 0.5, 3.0 - 0.5)
+    assert (placed.start, placed.end) == (round(2.3 * S), 3 * S)
+    both = window.place(1.0 - 0.5, 3.0 - 0.5)  # a segment that has both keeps both
+    assert (both.start, both.end) == (S, 3 * S)
+
+
 def test_short_pauses_stay_as_they_are():
     spans = [Span(S, 3 * S), Span(round(3.9 * S), 6 * S)]
     (window,) = windows_of(spans, 10 * S)

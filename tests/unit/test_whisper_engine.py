@@ -170,7 +170,17 @@ def test_probabilities_at_the_start_of_transcript_are_those_of_softmax(
 def test_a_bad_attempt_is_made_again_warmer_unless_the_window_is_silent(engine: Engine) -> None:
     never_good = {"log_probability_threshold": 1.0, "temperatures": (0.0, 0.5, 1.0)}
     tried = engine.submit(encoded(2), DecodingOptions(no_speech_threshold=1.0, **never_good)).result(WAIT_S)  # type: ignore[arg-type]
-    assert tried.temperature == 1.0
+    once = [
+        engine.submit(
+            encoded(2),
+            DecodingOptions(no_speech_threshold=1.0, log_probability_threshold=1.0, temperatures=(each,)),
+        ).result(WAIT_S)
+        for each in (0.0, 0.5, 1.0)
+    ]
+    # Where no attempt is good the likeliest is kept, and nothing is likelier than the likeliest tokens.
+    assert tried.temperature == 0.0
+    assert tried.hypothesis.tokens == once[0].hypothesis.tokens
+    assert tried.hypothesis.mean_log_probability >= max(each.hypothesis.mean_log_probability for each in once)
     silent = engine.submit(encoded(2), DecodingOptions(no_speech_threshold=0.0, **never_good)).result(WAIT_S)  # type: ignore[arg-type]
     assert silent.temperature == 0.0
     again = engine.submit(encoded(2), DecodingOptions(no_speech_threshold=1.0, **never_good)).result(WAIT_S)  # type: ignore[arg-type]

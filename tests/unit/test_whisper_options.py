@@ -70,3 +70,13 @@ def test_a_mistake_is_one_sentence_with_the_remedy(parameters: dict[str, str | i
     with pytest.raises(InvalidInput) as refused:
         DecodingOptions.from_parameters(parameters)
     assert sentence in str(refused.value)
+
+
+def test_what_was_not_sent_is_the_checkpoints_own() -> None:
+    of_checkpoint = DecodingOptions(log_probability_threshold=-2.0)
+
+    assert DecodingOptions.from_parameters({}, of_checkpoint).log_probability_threshold == -2.0
+    sent = DecodingOptions.from_parameters({"log_probability_threshold": "-0.5"}, of_checkpoint)
+    assert sent.log_probability_threshold == -0.5
+    off = DecodingOptions.from_parameters({"log_probability_threshold": "none"}, of_checkpoint)
+    assert off.log_probability_threshold is None

@@ -11,6 +11,7 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
 from tritonzoo.check.finding import Fault, Place
+from tritonzoo.check.golden_shapes import recorded_extents
 from tritonzoo.check.onnx_header import GraphHeader, UnreadableGraph, read_header
 from tritonzoo.check.parameter_reads import ParameterReads, reads_of, reads_of_model
 from tritonzoo.check.pbtxt import PbText, Step
@@ -174,10 +175,12 @@ class Folder:
         return {path: read_header(path) for path in sorted(named) if path.is_file()}
 
     def graph_extent(self, output: str, axis: int) -> int | None:
-        """An output's extent on an axis (-1: the last) by its graph; None where that is not fixed."""
+        """An output's extent on an axis (-1: the last) by its graph or golden.npz; None where it varies."""
         header = self.graphs.get(self.model.version_folder / self.main_file)
         if not isinstance(header, GraphHeader) or output not in header.outputs:
-            return None
+            # golden.npz keeps rows one behind the other, so only a batching model's axes are its own
+            recorded = recorded_extents(self.path / "golden.npz", output, axis) if self.batches else set()
+            return recorded.pop() if len(recorded) == 1 else None
         extents = header.outputs[output].extents or ()
         found = extents[axis] if len(extents) >= -axis else None
         return found if isinstance(found, int) else None

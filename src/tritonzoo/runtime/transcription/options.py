@@ -23,7 +23,8 @@ DECODING = (
     "suppress_tokens",
     "seed",
 )
-
+# Read by both: there they call for another attempt at a window, here for leaving it out.
+THRESHOLDS = ("compression_ratio_threshold", "log_probability_threshold", "no_speech_threshold")
 
 # What the VAD leaves out nobody will read, while a noise that it takes for speech costs a little time, and
 # the no-speech guard still has a say. At 0.35 it found all of 2017 digits, clean and with noise at 20 and
@@ -84,7 +85,8 @@ class TranscriptionOptions:
                 window_s=sent.number("window_s", known.packing.window_s),
                 pause_s=sent.number("pause_s", known.packing.pause_s),
             ),
-            decoding=sent.rest(DECODING),
+            # A threshold that was not sent is the checkpoint's own, which whisper_decoder knows.
+            decoding={name: values[name] for name in THRESHOLDS if name in values} | sent.rest(DECODING),
         )
         if options.vad and options.condition_on_previous_text:
             raise InvalidInput(
@@ -96,13 +98,7 @@ class TranscriptionOptions:
     def of_decoder(self) -> dict[str, str | int | bool]:
         """The parameters that every window is decoded with, fractions as text: a call carries no float."""
         return {
-            **{
-                name: str(value) if isinstance(value, float) else value
-                for name, value in self.decoding.items()
-            },
-            "compression_ratio_threshold": str(self.compression_ratio_threshold).lower(),
-            "log_probability_threshold": str(self.log_probability_threshold).lower(),
-            "no_speech_threshold": str(self.no_speech_threshold).lower(),
+            name: str(value) if isinstance(value, float) else value for name, value in self.decoding.items()
         }
 
 

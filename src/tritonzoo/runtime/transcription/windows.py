@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 SAMPLE_RATE = 16_000
 WINDOW_SAMPLES = 30 * SAMPLE_RATE  # what the encoder takes, shorter audio padded with zeros
 
-# Silence at the edge of a word that may be the word's own: Silero VAD hears a soft beginning, an s or an f,
-# up to 0.24 s late (5 % of spoken digits: over 0.14 s). A longer silence is cut down to EDGE_KEPT_SAMPLES.
-EDGE_SILENCE_SAMPLES = 4_800
-EDGE_KEPT_SAMPLES = 1_600
+# Silence that a word may have at its edges: Silero VAD hears a soft beginning, an s or an f, up to 0.24 s
+# late (5 % of spoken digits: over 0.14 s), so a beginning that is moved here is late by 0.14 s at most.
+EDGE_SILENCE_SAMPLES = 1_600
+# So little of the speech on the other side of a pause is the neighbour's, not the word's.
+SLIVER_SAMPLES = 2_400
 
 
 @dataclass(frozen=True)
@@ -84,13 +85,12 @@ class Window:
         """The interval held to one piece and trimmed to the speech in it; and how much speech that is."""
         start = min(max(interval.start, piece.start), piece.end)
         end = min(max(interval.end, start), piece.end)
-        heard = [span for span in self.speech if span.overlap(Span(start, end)) > 0]
-        if not heard:
+        touched = [span for span in self.speech if span.overlap(Span(start, end)) > 0]
+        if not touched:
             return Span(start, end), 0
-        if heard[0].start - start > EDGE_SILENCE_SAMPLES:
-            start = heard[0].start - EDGE_KEPT_SAMPLES
-        if end - heard[-1].end > EDGE_SILENCE_SAMPLES:
-            end = heard[-1].end + EDGE_KEPT_SAMPLES
+        heard = [span for span in touched if span.overlap(Span(start, end)) > SLIVER_SAMPLES] or touched
+        start = max(start, heard[0].start - EDGE_SILENCE_SAMPLES)
+        end = min(end, heard[-1].end + EDGE_SILENCE_SAMPLES)
         return Span(start, end), sum(span.overlap(Span(start, end)) for span in heard)
 
     def owns(self, placed: Span) -> bool:

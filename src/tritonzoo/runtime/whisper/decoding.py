@@ -98,6 +98,7 @@ class Decoding:
                 f" {self._most_tokens}; ask for fewer or shorten the prompt"
             )
         self._attempt = 0
+        self._outcomes: list[Outcome] = []  # of the attempts that are over
         self._first: tuple[Array, Array] | None = None  # logits and attention where every attempt begins
         self._beam: BeamSearch | None = None
         self._random = np.random.default_rng()
@@ -236,22 +237,29 @@ class Decoding:
         """The outcome, or the first token of another attempt at the next temperature."""
         is_full = not hypothesis.is_ended and len(hypothesis.tokens) >= self._most_tokens
         outcome = self._outcome(hypothesis, "length" if is_full else "stop")
-        is_last = self._attempt + 1 == len(self.options.temperatures)
-        if (
-            self._first is None
-            or is_last
-            or not needs_another_attempt(
-                outcome.compression_ratio,
-                hypothesis.mean_log_probability,
-                outcome.no_speech_probability,
-                self.options,
-            )
+        self._outcomes.append(outcome)
+        if not needs_another_attempt(
+            outcome.compression_ratio,
+            hypothesis.mean_log_probability,
+            outcome.no_speech_probability,
+            self.options,
         ):
             return outcome
+        if self._first is None or self._attempt + 1 == len(self.options.temperatures):
+            return self._best_outcome()
         self._attempt += 1
         logits, attention = self._first
         row.past = self.prompt_length
         return self._begin(Heard(row, logits.copy(), attention))
+
+    def _best_outcome(self) -> Outcome:
+        """The likeliest attempt of those that do not repeat themselves, or of all, where each was given up.
+
+        As faster-whisper has it; openai/whisper keeps the last attempt, which was sampled most wildly.
+        """
+        most = self.options.compression_ratio_threshold
+        plain = [each for each in self._outcomes if most is None or each.compression_ratio <= most]
+        return max(plain or self._outcomes, key=lambda each: each.hypothesis.mean_log_probability)
 
     def _outcome(self, hypothesis: Hypothesis, stop_reason: str) -> Outcome:
         return Outcome(

@@ -46,10 +46,15 @@ class DecodingOptions:
     job: str = ""  # windows of one job are ended together
 
     @classmethod
-    def from_parameters(cls, values: Mapping[str, ParameterValue]) -> DecodingOptions:
-        """Read request parameters; raises InvalidInput for a wrong value and for a name that there is not."""
+    def from_parameters(
+        cls, values: Mapping[str, ParameterValue], defaults: DecodingOptions | None = None
+    ) -> DecodingOptions:
+        """Read request parameters; `defaults` stands for what was not sent.
+
+        Raises InvalidInput for a wrong value and for a name that there is not.
+        """
         sent = RequestParameters(values)
-        known = cls()
+        known = defaults or cls()
         options = cls(
             language=sent.text("language").strip().lower(),
             task=sent.text("task", known.task).strip().lower(),

@@ -35,6 +35,7 @@ class Vocabulary:
     suppressed_at_begin: tuple[int, ...]
     max_initial_timestamp_index: int | None
     positions: int  # tokens of prompt and answer together
+    log_probability_threshold: float | None = -1.0  # below which an attempt at a window counts as failed
 
     @classmethod
     def load(cls, folder: Path) -> Vocabulary:
@@ -69,6 +70,7 @@ class Vocabulary:
             suppressed_at_begin=tuple(generation.get("begin_suppress_tokens") or ()),
             max_initial_timestamp_index=generation.get("max_initial_timestamp_index"),
             positions=config["max_target_positions"],
+            log_probability_threshold=generation.get("log_probability_threshold", -1.0),
         )
 
     @property
