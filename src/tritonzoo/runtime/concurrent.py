@@ -32,8 +32,8 @@ _FAILURE = re.compile(
     r"internal error in |the caller cancelled |Model |Stub process |Failed |Exceeds |Request timeout "
 )
 
-# A last answer that meets its caller's leaving on the way ends the whole of Triton 2.51 ("double free", SIGSEGV in
-# its gRPC handler; in 3 of 4 runs of a hundred streams that were left). So it waits until that is over.
+# A last answer that meets its caller's leaving on the way ends the whole of Triton 2.51: "double free" or
+# SIGSEGV in its gRPC handler, in 3 of 4 runs of a hundred streams that were left. So it waits a little.
 LEAVING_S = 0.3
 
 
