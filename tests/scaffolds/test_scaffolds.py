@@ -122,6 +122,8 @@ REFUSED = {
     "a batch that is no number": ("python_model", "mine", {"max_batch_size": "many"}, "a whole number"),
     "one class": ("exported_model", "mine", {"classes": "1"}, "2 or more"),
     "quotes in the title": ("backend", "mine", {"title": 'a "title"'}, "without quotes"),
+    "a quote in the name": ("python_model", 'my"model', {}, "a letter first"),
+    "quotes at the title's end": ("python_model", "mine", {"title": 'three """'}, "without quotes"),
     "a member that is not there": ("ensemble", "mine", {"members": "nobody"}, "no model nobody"),
 }
 

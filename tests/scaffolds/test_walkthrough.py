@@ -67,4 +67,4 @@ def test_the_walk_through_leads_to_a_served_pipeline(
     )  # fmt: skip
 
     assert result.returncode == 0, result.stdout + result.stderr
-    assert re.search(r"score\W+0\.5", result.stdout + result.stderr), result.stdout
+    assert re.search(r"What a day\.\W+0\W+0\.5\b", result.stdout), "the mean of two classes' probabilities"

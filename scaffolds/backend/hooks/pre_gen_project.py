@@ -1,10 +1,9 @@
 """Refuse answers that could not become a backend."""
 
+import json
+
 from tritonzoo.scaffold.answers import refuse_unusable
 
-refuse_unusable(
-    name="{{ cookiecutter.name }}",
-    title="""{{ cookiecutter.title }}""",
-    max_batch_size=("{{ cookiecutter.max_batch_size }}", 0),
-)
-refuse_unusable(name="{{ cookiecutter.example }}", title="""{{ cookiecutter.title }}""")
+answers = json.loads(r""" {{ cookiecutter | tojson }} """)
+refuse_unusable(name=answers["name"], title=answers["title"], max_batch_size=(answers["max_batch_size"], 0))
+refuse_unusable(name=answers["example"], title=answers["title"])

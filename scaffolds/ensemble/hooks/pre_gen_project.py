@@ -1,5 +1,8 @@
 """Refuse answers that could not become a pipeline."""
 
+import json
+
 from tritonzoo.scaffold.answers import refuse_unusable
 
-refuse_unusable(name="{{ cookiecutter.name }}", title="""{{ cookiecutter.title }}""")
+answers = json.loads(r""" {{ cookiecutter | tojson }} """)
+refuse_unusable(name=answers["name"], title=answers["title"])

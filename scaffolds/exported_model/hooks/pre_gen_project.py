@@ -1,12 +1,15 @@
 """Refuse answers that could not become a model."""
 
+import json
+
 from tritonzoo.scaffold.answers import refuse_unusable
 
+answers = json.loads(r""" {{ cookiecutter | tojson }} """)
 refuse_unusable(
-    name="{{ cookiecutter.name }}",
-    title="""{{ cookiecutter.title }}""",
-    inputs="{{ cookiecutter.inputs }}",
-    size=("{{ cookiecutter.size }}", 1),
-    classes=("{{ cookiecutter.classes }}", 2),
-    max_batch_size=("{{ cookiecutter.max_batch_size }}", 0),
+    name=answers["name"],
+    title=answers["title"],
+    inputs=answers["inputs"],
+    size=(answers["size"], 1),
+    classes=(answers["classes"], 2),
+    max_batch_size=(answers["max_batch_size"], 0),
 )

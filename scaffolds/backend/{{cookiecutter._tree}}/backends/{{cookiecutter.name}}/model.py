@@ -1,4 +1,6 @@
-"""{{ cookiecutter.title.rstrip(".") }}: a model's folder holds a config.pbtxt, and no code.
+"""{{ cookiecutter.title.rstrip(".") }}.
+
+A model's folder holds a config.pbtxt, and no code.
 
 Input: logits FP32, any shape. Output: probabilities FP32, of the same shape, sum 1 along the last axis.
 """
