@@ -80,12 +80,14 @@ def test_onnx_configs_of_the_tree_parse_and_keep_the_contract(name, precision):
 
 def shapes_for(model):
     """Shapes as the recipe has them, from `config.pbtxt` alone, so that unfinished recipes do not matter."""
-    rows = model.config.max_batch_size
+    most = model.config.max_batch_size
+    batches = ((1,), (8,), (most,)) if most else ((), (), ())  # no batch axis where the model does not batch
     return {
         tensor.name: Shapes(
-            (1, *(2 if dim < 0 else dim for dim in tensor.dims)),
-            (8, *(32 if dim < 0 else dim for dim in tensor.dims)),
-            (rows, *(256 if dim < 0 else dim for dim in tensor.dims)),
+            *(
+                (*rows, *(extent if dim < 0 else dim for dim in tensor.dims))
+                for rows, extent in zip(batches, (2, 32, 256), strict=True)
+            )
         )
         for tensor in model.config.input
     }
