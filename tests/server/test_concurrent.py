@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import queue
+import signal
 import time
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ import tritonclient.grpc as grpcclient
 from tritonclient.utils import InferenceServerException
 
 from tritonzoo.embedded import EmbeddedTriton, Ports, ServeOptions
+from tritonzoo.embedded.stubs import find_stubs
 
 CONFIG = """# {title}.
 backend: "python"
@@ -39,6 +43,24 @@ class TritonPythonModel(PythonModel):
             InvalidInput("x is negative; send more") if request["x"].min() < 0 else {"y": 2 * request["x"]}
             for request in requests
         ]
+"""
+LATE_MEMBER = """
+import time
+from tritonzoo.runtime.concurrent import ConcurrentModel
+
+
+class TritonPythonModel(ConcurrentModel):
+    def infer(self, x):
+        time.sleep(min(float(x[0]), 60))
+        return {"y": 2 * x}
+"""
+CALLER = """
+from tritonzoo.runtime.concurrent import ConcurrentModel
+
+
+class TritonPythonModel(ConcurrentModel):
+    def infer(self, x):
+        return self.call("late_member", {"x": x})
 """
 PIPELINE = """
 import time
@@ -71,11 +93,21 @@ def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedTriton]
     write(root / "model_repository" / "double", MEMBER, title="Double", **ragged)
     calls = 'parameters { key: "calls" value { string_value: "double" } }'
     write(root / "ensembles" / "late", PIPELINE, title="Add three", batch=0, ragged="", more=calls)
+    write(
+        root / "model_repository" / "late_member",
+        LATE_MEMBER,
+        title="Double late",
+        batch=0,
+        ragged="",
+        more="",
+    )
+    calls = calls.replace("double", "late_member")
+    write(root / "ensembles" / "caller", CALLER, title="Double by another", batch=0, ragged="", more=calls)
     decoupled = "model_transaction_policy { decoupled: true }"
     write(
         root / "ensembles" / "stream", PIPELINE, title="Number by number", batch=0, ragged="", more=decoupled
     )
-    server = EmbeddedTriton(ServeOptions(root=root, ports=Ports.free(), log_file=root / "triton.log"))
+    server = EmbeddedTriton(ServeOptions(root=root, ports=Ports.free(), log_file=root / "triton.log", drain_s=5))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(root))  # leaves nothing in the user's own
         server.start()
@@ -177,3 +209,24 @@ def stream(triton: EmbeddedTriton, values: list[float]) -> Iterator[float]:
     finally:
         client.stop_stream(cancel_requests=True)
         client.close()
+
+
+def test_callers_of_a_member_that_dies_at_work_are_told_and_the_next_is_answered(
+    triton: EmbeddedTriton,
+) -> None:
+    def ask(seconds: float) -> list[float]:
+        with closing(grpcclient.InferenceServerClient(triton.grpc_url)) as client:
+            return client.infer("caller", numbers(seconds), client_timeout=30).as_numpy("y").tolist()
+
+    assert ask(0.125) == [0.25]
+    with ThreadPoolExecutor(8) as pool:
+        at_work = [pool.submit(ask, 50) for _ in range(8)]
+        time.sleep(0.5)
+        (stub,) = (stub for stub in find_stubs(triton.pid, triton.models) if stub.model == "late_member")
+        os.kill(stub.pid, signal.SIGKILL)
+        killed_s = time.monotonic()
+        for future in at_work:
+            with pytest.raises(InferenceServerException, match="its model late_member failed"):
+                future.result(timeout=15)
+    assert time.monotonic() - killed_s < 15
+    assert ask(0.125) == [0.25]

@@ -24,8 +24,9 @@ import pytest
 import tritonclient.grpc as grpcclient
 
 from tests.server.toys import call_grpc, call_http, grpc_input, write_model
-from tritonzoo.embedded import EmbeddedTriton, ServeOptions, detached, proc, shm, state
+from tritonzoo.embedded import EmbeddedTriton, ServeOptions, detached, shm, state
 from tritonzoo.errors import PreflightError, ServerError
+from tritonzoo.runtime import proc
 
 Serve = Callable[[], EmbeddedTriton]
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tritonzoo.embedded import proc
 from tritonzoo.embedded.process import ServerProcess
 from tritonzoo.errors import ServerError
+from tritonzoo.runtime import proc
 
 # Stands for the server: says what it was given, then waits.
 PROGRAM = """
@@ -65,7 +65,7 @@ import ctypes, struct, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from test_embedded_hiding import start, what_it_saw
-from tritonzoo.embedded import proc
+from tritonzoo.runtime import proc
 PTRACE = int(sys.argv[3])
 LOAD_NUMBER, JUMP_IF_EQUAL, RETURN, REFUSE_EPERM, ALLOW = 0x20, 0x15, 0x06, 0x00050001, 0x7FFF0000
 program = b"".join(struct.pack("HBBI", *step) for step in (

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tritonzoo.embedded import detached, proc, shm, state
+from tritonzoo.embedded import detached, shm, state
 from tritonzoo.embedded.connections import is_idle
 from tritonzoo.embedded.options import Ports, ServeOptions
 from tritonzoo.errors import PreflightError, ServerError
+from tritonzoo.runtime import proc
 
 
 @pytest.fixture(autouse=True)

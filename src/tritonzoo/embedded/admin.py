@@ -16,11 +16,11 @@ from tritonclient.utils import InferenceServerException
 
 from tritonzoo.embedded.command import GRPC_ADMIN_HEADER
 from tritonzoo.errors import ServerError
+from tritonzoo.runtime.parameters import RELOAD
 
 READY = "READY"
 QUERY_TIMEOUT_S = 3.0
 LOAD_TIMEOUT_S = 600.0  # a large model; the call returns when it has loaded
-RELOAD_PARAMETER = "tritonzoo_reload"  # makes a configuration differ from the one before
 
 
 class ModelControl:
@@ -66,8 +66,8 @@ class ModelControl:
             )
         config = answer["config"]
         parameters = config.setdefault("parameters", {})
-        count = int(parameters.get(RELOAD_PARAMETER, {}).get("string_value", 0)) + 1
-        parameters[RELOAD_PARAMETER] = {"string_value": str(count)}
+        count = int(parameters.get(RELOAD, {}).get("string_value", 0)) + 1
+        parameters[RELOAD] = {"string_value": str(count)}
         self.load(name, json.dumps(config))
 
     def unload(self, name: str) -> None:

@@ -15,7 +15,7 @@ import socket
 import struct
 from pathlib import Path
 
-from tritonzoo.embedded import proc
+from tritonzoo.runtime import proc
 
 SYS_PIDFD_GETFD = 438  # the same on x86-64 and aarch64
 # struct tcp_info, linux/tcp.h: eight bytes, then 32-bit words from tcpi_rto on.

@@ -16,12 +16,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tritonzoo.embedded import proc, shm, state
+from tritonzoo.embedded import shm, state
 from tritonzoo.embedded.foreground import serve_until_signal
 from tritonzoo.embedded.options import Ports, ServeOptions
 from tritonzoo.embedded.server import EmbeddedTriton
 from tritonzoo.embedded.state import ServerState
 from tritonzoo.errors import ServerError
+from tritonzoo.runtime import proc
 
 READY, UNAVAILABLE = "ready", "unavailable"
 POLL_S = 0.1

@@ -24,7 +24,6 @@ import threading
 import time
 from collections.abc import Sequence
 
-from tritonzoo.embedded import proc
 from tritonzoo.embedded.admin import ModelControl
 from tritonzoo.embedded.connections import close_idle, open_sockets
 from tritonzoo.embedded.log import LogReader
@@ -32,6 +31,7 @@ from tritonzoo.embedded.options import ServeOptions
 from tritonzoo.embedded.process import ServerProcess
 from tritonzoo.errors import ServerError
 from tritonzoo.repository import Model
+from tritonzoo.runtime import proc
 
 POLL_S = 0.1
 HELD_S = 1.5  # nothing moved in this time: a long request, or a stream, holds a model

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Sequence
 from pathlib import Path
 
-from tritonzoo.embedded import proc, shm
+from tritonzoo.embedded import shm
 from tritonzoo.embedded.connections import LISTENING, descriptors, open_sockets
 from tritonzoo.embedded.layout import find_wheel
 from tritonzoo.embedded.options import Ports, ServeOptions
@@ -18,6 +18,7 @@ from tritonzoo.lock import Lock
 from tritonzoo.profiles import DEFAULT, PREFERENCES, choose
 from tritonzoo.proofs import unproved
 from tritonzoo.repository import Model, Repository
+from tritonzoo.runtime import proc
 
 MIB = 1024 * 1024
 # A stub takes 1 MiB at start and grows with its largest request, threefold, and never gives back; 16 MiB a

@@ -15,8 +15,9 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tritonzoo.embedded import hiding, launcher, proc
+from tritonzoo.embedded import hiding, launcher
 from tritonzoo.errors import ServerError
+from tritonzoo.runtime import proc
 
 
 class ServerProcess:

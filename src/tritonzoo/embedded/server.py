@@ -22,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 
 from tritonzoo import profiles
-from tritonzoo.embedded import layout, preflight, proc, shm, state
+from tritonzoo.embedded import layout, preflight, shm, state
 from tritonzoo.embedded.admin import ModelControl
 from tritonzoo.embedded.command import command, hidden_options
 from tritonzoo.embedded.drain import Drain
@@ -32,6 +32,7 @@ from tritonzoo.embedded.process import ServerProcess
 from tritonzoo.embedded.watchdog import Watchdog
 from tritonzoo.errors import ServerError
 from tritonzoo.repository import Model, Repository
+from tritonzoo.runtime import proc
 
 POLL_S = 0.05
 

@@ -11,8 +11,8 @@ import re
 import secrets
 from pathlib import Path
 
-from tritonzoo.embedded import proc
 from tritonzoo.errors import ServerError
+from tritonzoo.runtime import proc
 
 SHM = Path("/dev/shm")
 NAME = re.compile(r"tritonzoo_(\d+)_(\d+)_")

@@ -17,8 +17,8 @@ import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from tritonzoo.embedded import proc
 from tritonzoo.errors import PreflightError
+from tritonzoo.runtime import proc
 
 FOLDER_NAME = re.compile(r"http-(\d+)$")
 

@@ -1,20 +1,15 @@
-"""The Python processes below a server: which serve which model, and which have died.
-
-A stub's arguments, as Triton 2.51 starts it: program, model.py, its shared memory, two sizes, the server's
-pid, the backend's folder, an offset, the instance's name, and the runtime's.
-"""
+"""The Python processes below a server: which serve which model, and which have died."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tritonzoo.embedded import proc
 from tritonzoo.repository import Model
+from tritonzoo.runtime import proc
+from tritonzoo.runtime.siblings import INSTANCE_ARGUMENT, STUB_NAME
 
-STUB_NAME = "triton_python_backend_stub"
 SHM_ARGUMENT = 2
-INSTANCE_ARGUMENT = 8
 
 
 @dataclass(frozen=True)

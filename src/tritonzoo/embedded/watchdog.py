@@ -20,11 +20,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tritonzoo.embedded import proc, shm
+from tritonzoo.embedded import shm
 from tritonzoo.embedded.admin import READY, ModelControl
 from tritonzoo.embedded.stubs import Stub, find_stubs
 from tritonzoo.errors import ServerError
 from tritonzoo.repository import Model
+from tritonzoo.runtime import proc
 
 POLL_S = 0.25  # a handful of reads in /proc; detection is at most this late
 SCAN_S = 5.0  # looking through all of /proc for stubs that somebody else's load has started

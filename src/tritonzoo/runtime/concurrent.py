@@ -17,13 +17,14 @@ import re
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from tritonzoo.runtime.errors import CancelledError, ConfigurationError, InvalidInput, MemberError
 from tritonzoo.runtime.model import Answer, PythonModel
 from tritonzoo.runtime.request import Request
+from tritonzoo.runtime.siblings import Sibling, Siblings
 from tritonzoo.runtime.tensors import Array
 
 # How the errors begin that are not a model's own refusal: PythonModel's, then those of Triton's core and of
@@ -35,6 +36,9 @@ _FAILURE = re.compile(
 # A last answer that meets its caller's leaving on the way ends the whole of Triton 2.51: "double free" or
 # SIGSEGV in its gRPC handler, in 3 of 4 runs of a hundred streams that were left. So it waits a little.
 LEAVING_S = 0.3
+
+SIBLING_POLL_S = 0.25
+LAST_WORD_S = 4.0  # Triton answers for a dead process, where it does, within 3.5 s
 
 
 class ConcurrentModel(PythonModel):
@@ -73,9 +77,8 @@ class ConcurrentModel(PythonModel):
 
         `model` is one of those that config.pbtxt names in its parameter `calls`, so that whoever serves
         this model knows what it needs. Safe to call from any thread; Triton's batcher merges the calls of
-        several. With `pass_on_refusals`
-        the other model's InvalidInput is raised here with its own sentence, for inputs that the caller of
-        this model gave.
+        several. With `pass_on_refusals` the other model's InvalidInput is raised here with its own sentence,
+        for inputs that the caller of this model gave.
 
         Raises:
             MemberError: the other model failed, is not there or is not answering.
@@ -85,10 +88,12 @@ class ConcurrentModel(PythonModel):
             raise ConfigurationError(
                 f"it calls {model}, which the parameter 'calls' of its config.pbtxt does not name"
             )
+        processes = self._siblings.of(model)
         tensors = [self._pb.Tensor(name, array) for name, array in inputs.items()]
-        response = self._pb.InferenceRequest(
+        request = self._pb.InferenceRequest(
             model_name=model, inputs=tensors, requested_output_names=[], parameters=dict(parameters or {})
-        ).exec()
+        )
+        response = self._response_of(request, model, processes)
         if response.has_error():
             sentence = response.error().message()
             if pass_on_refusals and not _FAILURE.match(sentence):
@@ -96,8 +101,32 @@ class ConcurrentModel(PythonModel):
             raise MemberError(model, sentence)
         return {tensor.name(): tensor.as_numpy() for tensor in response.output_tensors()}
 
+    def _response_of(self, request: Any, model: str, processes: Sequence[Sibling]) -> Any:
+        """What the other model answers, for as long as the process that could is alive.
+
+        Triton gives the requests that a ConcurrentModel had at work no answer when its process dies: a call
+        would wait for ever. The thread that is left behind waits on; it holds nothing but its stack.
+        """
+        future: Future[Any] = Future()
+
+        def ask() -> None:
+            try:
+                future.set_result(request.exec())
+            except Exception as error:  # noqa: BLE001  it is raised where the answer is waited for
+                future.set_exception(error)
+
+        threading.Thread(target=ask, name=f"call {model}", daemon=True).start()
+        while not wait([future], SIBLING_POLL_S).done:
+            if processes and not any(process.is_alive for process in processes):
+                # It may have answered, or Triton for it, just before it went.
+                if wait([future], LAST_WORD_S).done:
+                    break
+                raise MemberError(model, "its process died with this call at work")
+        return future.result()
+
     def initialize(self, args: Mapping[str, str]) -> None:
         """Called by Triton when the model loads."""
+        self._siblings = Siblings()
         self._free = threading.Semaphore(self.threads)
         self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix=args["model_name"])
         super().initialize(args)

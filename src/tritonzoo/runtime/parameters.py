@@ -7,6 +7,8 @@ from typing import Any, TypeVar, overload
 
 from tritonzoo.runtime.errors import ConfigurationError
 
+RELOAD = "tritonzoo_reload"  # makes a configuration differ from the one before, so that Triton loads anew
+
 _SWITCH = {"1": True, "true": True, "on": True, "0": False, "false": False, "off": False}
 
 Value = TypeVar("Value", bool, int, float, str)
@@ -58,5 +60,6 @@ class Parameters:
 
     def unread(self) -> list[str]:
         """Names that the configuration sets and nobody has asked for: most likely misspelt."""
-        # Upper-case names, such as EXECUTION_ENV_PATH, are read by Triton itself.
-        return sorted(name for name in self._values.keys() - self._asked if not name.isupper())
+        # Upper-case names, such as EXECUTION_ENV_PATH, are read by Triton itself; RELOAD is there to differ.
+        asked = self._asked | {RELOAD}
+        return sorted(name for name in self._values.keys() - asked if not name.isupper())
