@@ -78,6 +78,7 @@ def main() -> None:
         "--noise", type=float, nargs="*", default=[20], help="dB below the speech, beside clean"
     )
     parser.add_argument("--sequential", action="store_true", help="the one file with VAD off as well")
+    parser.add_argument("--window-s", type=float, help="longest window with the VAD; the pipeline's own else")
     parser.add_argument("--language", default="en", help="empty: detected")
     parser.add_argument("--profile", default="cpu-fp32")
     parser.add_argument("--root", type=Path, default=Repository.find().root, help="the tree to serve")
@@ -106,7 +107,8 @@ def main() -> None:
         if arguments.minutes:
             made = hour(np.random.default_rng(2), voices, arguments.minutes, arguments.noise[0])
             for vad in (True, False) if arguments.sequential else (True,):
-                told = one_file(client, triton, made, {**options, "vad": vad})
+                windows = {"window_s": arguments.window_s} if arguments.window_s and vad else {}
+                told = one_file(client, triton, made, {**options, "vad": vad, **windows})
                 print(
                     f"one file, noise at {arguments.noise[0]:g} dB, vad {vad}:", json.dumps(told), flush=True
                 )

@@ -111,7 +111,7 @@ class _Server(ThreadingHTTPServer):
     def handle_error(self, request: object, client_address: object) -> None:
         """A probe hangs up as soon as it has read the code: not worth a traceback."""
         if not isinstance(sys.exc_info()[1], OSError):
-            super().handle_error(request, client_address)  # type: ignore[arg-type]
+            super().handle_error(request, client_address)  # type: ignore[arg-type]  # typed narrower than it is
 
 
 class _Handler(BaseHTTPRequestHandler):
