@@ -107,7 +107,9 @@ def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedTriton]
     write(
         root / "ensembles" / "stream", PIPELINE, title="Number by number", batch=0, ragged="", more=decoupled
     )
-    server = EmbeddedTriton(ServeOptions(root=root, ports=Ports.free(), log_file=root / "triton.log", drain_s=5))
+    server = EmbeddedTriton(
+        ServeOptions(root=root, ports=Ports.free(), log_file=root / "triton.log", drain_s=5)
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(root))  # leaves nothing in the user's own
         server.start()
