@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 from textwrap import dedent, indent
 from typing import Any
@@ -11,23 +12,25 @@ import numpy as np
 import pytest
 
 from tests.unit.answers import refused, served
+from tritonzoo.runtime import rounds as rounds_module
 from tritonzoo.runtime.errors import InvalidInput
 from tritonzoo.runtime.tensors import Array
 from tritonzoo.testing import LoadedModel, TritonRequestError, load_model
-from tritonzoo.testing.pb_utils import Call
+from tritonzoo.testing.pb_utils import Call, InferenceRequest
 
 CONFIG = """
 backend: "python"
 input [{ name: "x" data_type: TYPE_FP32 dims: [ -1 ] }]
 output { name: "y" data_type: TYPE_FP32 dims: [ -1 ] }
 """
-DECOUPLED = CONFIG + "model_transaction_policy { decoupled: true }\n"
+ROUNDS = CONFIG + "sequence_batching { iterative_sequence: true oldest { max_candidate_sequences: 64 } }\n"
+DECOUPLED = "model_transaction_policy { decoupled: true }\n"
 
 HEAD = """
 import threading
 import numpy as np
 from tritonzoo.runtime.concurrent import ConcurrentModel
-from tritonzoo.runtime.errors import InvalidInput
+from tritonzoo.runtime.errors import CancelledError, InvalidInput
 
 class TritonPythonModel(ConcurrentModel):
 """
@@ -40,11 +43,17 @@ def model(folder: Path, body: str, config: str = CONFIG, calls: dict[str, Call] 
     return load_model(folder / "toy", calls=calls)
 
 
+@pytest.fixture(params=[CONFIG, ROUNDS], ids=["late", "rounds"])
+def config(request: pytest.FixtureRequest) -> str:
+    """Each way in which answers reach the caller."""
+    return str(request.param)
+
+
 def x(*values: float) -> dict[str, Array]:
     return {"x": np.array(values, dtype=np.float32)}
 
 
-def test_every_request_of_a_batch_is_at_work_at_the_same_time(tmp_path: Path) -> None:
+def test_every_request_of_a_batch_is_at_work_at_the_same_time(tmp_path: Path, config: str) -> None:
     body = """
         def setup(self):
             self.barrier = threading.Barrier(3)
@@ -53,19 +62,19 @@ def test_every_request_of_a_batch_is_at_work_at_the_same_time(tmp_path: Path) ->
             self.barrier.wait(timeout=20)  # passes only when three are here
             return {"y": 2 * x}
     """
-    with model(tmp_path, body) as toy:
+    with model(tmp_path, body, config) as toy:
         answers = toy.infer_batch([x(1), x(2, 3), x(4)])
     assert [served(answer)["y"].tolist() for answer in answers] == [[2], [4, 6], [8]]
 
 
-def test_one_requests_mistake_or_crash_is_its_own(tmp_path: Path) -> None:
+def test_one_requests_mistake_or_crash_is_its_own(tmp_path: Path, config: str) -> None:
     body = """
         def infer(self, x):
             if x[0] < 0:
                 raise InvalidInput("x is negative; send more")
             return {"y": x / x[0]} if x[0] else {"z": x}
     """
-    with model(tmp_path, body) as toy:
+    with model(tmp_path, body, config) as toy:
         good, mistaken, wrong = toy.infer_batch([x(1), x(-1), x(0)])
     assert served(good)["y"].tolist() == [1]
     assert (refused(mistaken).code, refused(mistaken).message) == ("INVALID_ARG", "x is negative; send more")
@@ -73,7 +82,7 @@ def test_one_requests_mistake_or_crash_is_its_own(tmp_path: Path) -> None:
     assert "it answered the outputs ['z']" in refused(wrong).message
 
 
-def test_no_more_than_threads_are_at_work_and_the_rest_waits_with_triton(tmp_path: Path) -> None:
+def test_no_more_than_threads_are_at_work_and_the_rest_waits_with_triton(tmp_path: Path, config: str) -> None:
     body = """
         threads = 2
 
@@ -90,12 +99,12 @@ def test_no_more_than_threads_are_at_work_and_the_rest_waits_with_triton(tmp_pat
                 self.now -= 1
             return {"y": x}
     """
-    with model(tmp_path, body) as toy:
+    with model(tmp_path, body, config) as toy:
         assert len([served(answer) for answer in toy.infer_batch([x(1)] * 10)]) == 10
         assert toy.model.most == 2
 
 
-CALLING = CONFIG + 'parameters { key: "calls" value { string_value: "double, other" } }'
+CALLS = 'parameters { key: "calls" value { string_value: "double, other" } }'
 CALLER = """
     def infer(self, x):
         return {"y": self.call("double", {"x": x}, parameters={"factor": 2}, pass_on_refusals=True)["y"]}
@@ -110,8 +119,8 @@ def double(inputs: Any, parameters: Any) -> dict[str, Array]:
     return {"y": parameters["factor"] * inputs["x"]}
 
 
-def test_another_model_is_called_and_its_refusal_is_passed_on(tmp_path: Path) -> None:
-    with model(tmp_path, CALLER, CALLING, calls={"double": double}) as toy:
+def test_another_model_is_called_and_its_refusal_is_passed_on(tmp_path: Path, config: str) -> None:
+    with model(tmp_path, CALLER, config + CALLS, calls={"double": double}) as toy:
         good, refusal, failure = toy.infer_batch([x(3), x(-1), x(7)])
     assert served(good)["y"].tolist() == [6]
     assert (refused(refusal).code, refused(refusal).message) == ("INVALID_ARG", "x is negative; send more")
@@ -121,7 +130,7 @@ def test_another_model_is_called_and_its_refusal_is_passed_on(tmp_path: Path) ->
 
 def test_a_model_that_is_not_there_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with (
-        model(tmp_path, CALLER, CALLING) as toy,
+        model(tmp_path, CALLER, CONFIG + CALLS) as toy,
         caplog.at_level("ERROR", "triton"),
         pytest.raises(TritonRequestError) as error,
     ):
@@ -160,20 +169,20 @@ STREAM = """
 """
 
 
-def test_a_stream_sends_each_answer_and_ends(tmp_path: Path) -> None:
-    with model(tmp_path, STREAM, DECOUPLED) as toy:
+def test_a_stream_sends_each_answer_and_ends(tmp_path: Path, config: str) -> None:
+    with model(tmp_path, STREAM, config + DECOUPLED) as toy:
         assert [served(answer)["y"].tolist() for answer in toy.stream(x(1, 2, 3))] == [[1], [2], [3]]
         assert list(toy.stream(x())) == []
 
 
-def test_an_error_ends_a_stream_after_the_answers_before_it(tmp_path: Path) -> None:
-    with model(tmp_path, STREAM, DECOUPLED) as toy:
+def test_an_error_ends_a_stream_after_the_answers_before_it(tmp_path: Path, config: str) -> None:
+    with model(tmp_path, STREAM, config + DECOUPLED) as toy:
         *before, last = toy.stream(x(1, 2, -1, 4))
     assert [served(answer)["y"].tolist() for answer in before] == [[1], [2]]
     assert refused(last).code == "INVALID_ARG"
 
 
-def test_a_stream_whose_caller_goes_is_closed(tmp_path: Path) -> None:
+def test_a_stream_whose_caller_goes_is_closed(tmp_path: Path, config: str) -> None:
     body = """
         def setup(self):
             self.closed = threading.Event()
@@ -185,7 +194,7 @@ def test_a_stream_whose_caller_goes_is_closed(tmp_path: Path) -> None:
             finally:
                 self.closed.set()
     """
-    with model(tmp_path, body, DECOUPLED) as toy:
+    with model(tmp_path, body, config + DECOUPLED) as toy:
         request = toy.request(x(1))
         answers = toy.stream(request)
         served(next(answers))
@@ -226,3 +235,107 @@ def test_nobody_asks_triton_about_a_request_whose_last_answer_is_sent(tmp_path: 
         served(toy.infer_batch([request])[0])
         request.cancel()  # a server would be ended by the question now
         assert not toy.model.request.is_cancelled()
+
+
+SLEEPER = """
+    def setup(self):
+        self.go = threading.Event()
+
+    def infer_request(self, request):
+        if request["x"][0] > 0:
+            self.go.wait(timeout=20)
+        return {"y": request["x"]}
+"""
+
+
+def rounds(toy: LoadedModel, *requests: InferenceRequest, at_most: int = 1000) -> list[Any]:
+    """What `execute` returns for the first of them to be answered, each handed over by itself."""
+    for _ in range(at_most):
+        for request in requests:
+            (response,) = toy.model.execute([request])
+            if not request.comes_again():
+                return [request, response]
+    raise AssertionError("none was answered")
+
+
+def test_in_rounds_a_short_request_overtakes_a_long_one_and_its_arrays_are_its_own(tmp_path: Path) -> None:
+    with model(tmp_path, SLEEPER, ROUNDS) as toy:
+        long, short = toy.request(x(1, 2)), toy.request(x(0))
+        long.number_sequence(1)
+        short.number_sequence(2)
+        first, response = rounds(toy, long, short)
+        assert first is short
+        assert response.output_tensors()[0].as_numpy().tolist() == [0]
+        toy.model.go.set()
+        _, response = rounds(toy, long)
+        assert response.output_tensors()[0].as_numpy().tolist() == [1, 2]
+
+
+def test_in_rounds_nobody_gets_the_answer_of_another_by_its_number(tmp_path: Path) -> None:
+    with model(tmp_path, SLEEPER, ROUNDS) as toy:
+        victim = toy.request(x(1, 2))
+        victim.number_sequence(7)
+        assert toy.model.execute([victim]) == [None]
+        assert victim.comes_again()
+        toy.model.go.set()
+        for parameters in ({}, {"window_s": 1}):
+            thief = toy.request(x(1, 3) if not parameters else x(1, 2), sequence=7, parameters=parameters)
+            (response,) = toy.model.execute([thief])
+            assert response.error().code().name == "INVALID_ARG"
+            assert "leave out sequence_id" in response.error().message()
+        _, response = rounds(toy, victim)
+        assert response.output_tensors()[0].as_numpy().tolist() == [1, 2]
+
+
+def test_in_rounds_a_request_whose_number_another_begins_anew_is_told(tmp_path: Path) -> None:
+    with model(tmp_path, SLEEPER, ROUNDS) as toy:
+        victim, other = toy.request(x(1, 2)), toy.request(x(1, 2), sequence=7, start=True)
+        victim.number_sequence(7)
+        assert toy.model.execute([victim]) == [None]
+        assert victim.comes_again()
+        (response,) = toy.model.execute([other])
+        assert response.error().code().name == "INVALID_ARG"
+        (response,) = toy.model.execute([victim])
+        assert response.error().code().name == "CANCELLED"
+        assert "send it again" in response.error().message()
+        toy.model.go.set()
+
+
+@pytest.mark.parametrize(("start", "end"), [(False, False), (False, True), (True, True)])
+def test_in_rounds_a_caller_who_numbers_its_requests_is_told_not_to(
+    tmp_path: Path, start: bool, end: bool
+) -> None:
+    with model(tmp_path, SLEEPER, ROUNDS) as toy:
+        (answer,) = toy.infer_batch([toy.request(x(0), sequence=5, start=start, end=end)])
+        assert refused(answer).code == "INVALID_ARG"
+        assert "leave out sequence_id" in refused(answer).message
+
+
+def test_in_rounds_a_caller_who_leaves_is_noticed(tmp_path: Path) -> None:
+    body = """
+        def infer_request(self, request):
+            while not request.is_cancelled():
+                threading.Event().wait(0.005)
+            raise CancelledError("the caller cancelled the request")
+    """
+    with model(tmp_path, body, ROUNDS) as toy:
+        (answer,) = toy.infer_batch([toy.request({"x": x(1)["x"]}, cancelled=True)])
+        assert refused(answer).code == "CANCELLED"
+
+
+def test_in_rounds_finished_work_that_nobody_asks_for_holds_nobody_up(tmp_path: Path) -> None:
+    with model(tmp_path, SLEEPER, ROUNDS) as toy:
+        lost, long = toy.request(x(0)), toy.request(x(1))
+        lost.number_sequence(1)
+        long.number_sequence(2)
+        for request in (long, lost):
+            assert toy.model.execute([request]) == [None]
+            assert request.comes_again()  # but the other never does: begun, done, and never asked for again
+        start_s = time.monotonic()
+        for _ in range(20):
+            assert toy.model.execute([long]) == [None]
+            assert long.comes_again()
+        assert time.monotonic() - start_s > 15 * rounds_module.LEAST_ROUND_S  # they wait: no busy loop
+        toy.model.go.set()
+        _, response = rounds(toy, long)
+        assert response.error() is None, response.error().message()

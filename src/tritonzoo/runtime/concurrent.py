@@ -7,23 +7,29 @@
 
 Triton hands a Python model the next requests only when `execute` returns. A `PythonModel` answers before it
 returns, so a file of an hour would hold up every caller behind it. Here `execute` passes each request to a
-thread and returns, and the answer is sent when it is ready, through Triton's response sender: in order of
-completion, each by itself.
+thread and returns. How the answer then reaches the caller, config.pbtxt decides:
+
+- `sequence_batching { iterative_sequence: true ... }`: Triton hands the request over again and again until it
+  is answered (`rounds`). For whatever callers outside call: when the process dies, each of them is told.
+- anything else: through Triton's response sender, when it is ready (`late`). For members, whose inputs are
+  large and whose callers are `ConcurrentModel.call`, and for sequences that callers make.
 """
 
 from __future__ import annotations
 
 import re
 import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from tritonzoo.runtime.errors import CancelledError, ConfigurationError, InvalidInput, MemberError
+from tritonzoo.runtime.late import LateAnswers
 from tritonzoo.runtime.model import Answer, PythonModel
+from tritonzoo.runtime.reply import Desk, Reply
 from tritonzoo.runtime.request import Request
+from tritonzoo.runtime.rounds import Rounds
 from tritonzoo.runtime.siblings import Sibling, Siblings
 from tritonzoo.runtime.tensors import Array
 
@@ -32,10 +38,6 @@ from tritonzoo.runtime.tensors import Array
 _FAILURE = re.compile(
     r"internal error in |the caller cancelled |Model |Stub process |Failed |Exceeds |Request timeout "
 )
-
-# A last answer that meets its caller's leaving on the way ends the whole of Triton 2.51: "double free" or
-# SIGSEGV in its gRPC handler, in 3 of 4 runs of a hundred streams that were left. So it waits a little.
-LEAVING_S = 0.3
 
 SIBLING_POLL_S = 0.25
 LAST_WORD_S = 4.0  # Triton answers for a dead process, where it does, within 3.5 s
@@ -127,64 +129,51 @@ class ConcurrentModel(PythonModel):
     def initialize(self, args: Mapping[str, str]) -> None:
         """Called by Triton when the model loads."""
         self._siblings = Siblings()
-        self._free = threading.Semaphore(self.threads)
         self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix=args["model_name"])
         super().initialize(args)
-        self._serve = self._stream if self._is_decoupled() else self._answer_late
+        self._serve = self._stream if self._is_decoupled() else self._answer
+        desk = Desk(self._pb, self._begin, self._refusal, is_decoupled=self._is_decoupled())
+        is_iterative = self.config.get("sequence_batching", {}).get("iterative_sequence", False)
+        self._way: Rounds | LateAnswers = Rounds(desk) if is_iterative else LateAnswers(desk, self.threads)
 
-    def execute(self, triton_requests: Sequence[Any]) -> None:  # type: ignore[override]  # answers come later
-        """Called by Triton with waiting requests; returns once each has a thread."""
-        for triton_request in triton_requests:
-            self._free.acquire()
-            sender = triton_request.get_response_sender()
-            try:
-                request = Request(triton_request, sender)
-            except Exception as error:  # noqa: BLE001  text that is none: this request's error alone
-                self._free.release()
-                self._send_last(sender, self._pb.InferenceResponse(error=self._error(error)))
-            else:
-                self._pool.submit(self._work, request, sender, self.turn(request))
+    def execute(self, triton_requests: Sequence[Any]) -> list[Any] | None:  # type: ignore[override]  # or none yet
+        """Called by Triton with waiting requests; returns once each is at work."""
+        return self._way.execute(triton_requests)
 
     def finalize(self) -> None:
         """Called by Triton before it lets the model go: finishes what is at work."""
+        self._way.finalize()
         self._pool.shutdown(wait=True)
         super().finalize()
 
-    def _work(self, request: Request, sender: Any, turn: AbstractContextManager[object]) -> None:
+    def _begin(self, request: Request, reply: Reply) -> None:
+        self._pool.submit(self._work, request, reply, self.turn(request))
+
+    def _work(self, request: Request, reply: Reply, turn: AbstractContextManager[object]) -> None:
         try:
             with turn:
-                self._serve(request, sender)
+                self._serve(request, reply)
         except (Exception, SystemExit) as error:  # noqa: BLE001  whatever it is belongs to this request alone
-            if isinstance(error, CancelledError):
-                time.sleep(LEAVING_S)
-            request.is_being_answered()
-            self._send_last(sender, self._pb.InferenceResponse(error=self._error(error)))
-        finally:
-            self._free.release()
+            reply.end(self._refusal(error), caller_left=isinstance(error, CancelledError))
 
-    def _answer_late(self, request: Request, sender: Any) -> None:
-        response = self._pb.InferenceResponse(self._tensors(request, self.infer_request(request)))
-        request.is_being_answered()
-        self._send_last(sender, response)
+    def _answer(self, request: Request, reply: Reply) -> None:
+        reply.end(self._pb.InferenceResponse(self._tensors(request, self.infer_request(request))))
 
-    def _stream(self, request: Request, sender: Any) -> None:
+    def _stream(self, request: Request, reply: Reply) -> None:
         answers = self.stream_request(request)
         try:
             for answer in answers:
                 if request.is_cancelled():
                     break
-                sender.send(self._pb.InferenceResponse(self._tensors(request, answer)))
+                reply.send(self._pb.InferenceResponse(self._tensors(request, answer)))
         finally:
             close = getattr(answers, "close", None)
             if close is not None:
                 close()
-        if request.is_cancelled():
-            time.sleep(LEAVING_S)
-        request.is_being_answered()
-        sender.send(flags=self._pb.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+        reply.end(caller_left=request.is_cancelled())
 
-    def _send_last(self, sender: Any, response: Any) -> None:
-        sender.send(response, flags=self._pb.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+    def _refusal(self, error: BaseException) -> Any:
+        return self._pb.InferenceResponse(error=self._error(error))
 
     def _is_decoupled(self) -> bool:
         return bool(self.config.get("model_transaction_policy", {}).get("decoupled", False))

@@ -43,6 +43,7 @@ class LoadedModel:
         self._inputs = tensor_specs(config, "input")
         self._search_path = search_path
         self._calls = calls
+        self._numbered = 0
         pb_utils.CALLS.update(calls)
 
     def infer(self, **inputs: Any) -> Outputs:
@@ -73,9 +74,7 @@ class LoadedModel:
             else:
                 accepted.append(made)
                 answers.append(None)
-        responses = (self.model.execute(accepted) if accepted else []) or self._late(accepted)
-        if len(responses) != len(accepted):
-            raise AssertionError(f"execute gave {len(responses)} responses to {len(accepted)} requests")
+        responses = self._executed(accepted) or self._late(accepted)
         remaining = iter(responses)
         return [_outputs(next(remaining)) if answer is None else answer for answer in answers]
 
@@ -84,10 +83,43 @@ class LoadedModel:
     ) -> Iterator[Outputs | TritonRequestError]:
         """The answers of a decoupled model to one request, each as it is sent."""
         made = self.request(request) if isinstance(request, Mapping) else request
-        if self.model.execute([made]) is not None:
-            raise AssertionError("a decoupled model returned responses from execute, and Triton wants None")
-        for response in made.get_response_sender().responses():
-            yield _outputs(response)
+        self._number([made])
+        while True:
+            if self.model.execute([made]) is not None:
+                raise AssertionError(
+                    "a decoupled model returned responses from execute, and Triton wants None"
+                )
+            if not made.comes_again():
+                break
+            yield from map(_outputs, made.get_response_sender().sent())
+        yield from map(_outputs, made.get_response_sender().responses())
+
+    def _executed(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
+        """The responses that `execute` returned, in as many rounds as it wants; none from a late model."""
+        self._number(requests)
+        responses: dict[int, pb_utils.InferenceResponse] = {}
+        places = dict(enumerate(requests))
+        while places:
+            returned = self.model.execute(list(places.values()))
+            if returned is None:
+                return []
+            if len(returned) != len(places):
+                raise AssertionError(f"execute gave {len(returned)} responses to {len(places)} requests")
+            for (place, request), response in zip(list(places.items()), returned, strict=True):
+                if not request.comes_again():
+                    responses[place] = response
+                    del places[place]
+                elif response is not None:
+                    raise AssertionError("a request is to come again, and has a response already")
+        return [responses[place] for place in range(len(requests))]
+
+    def _number(self, requests: Sequence[pb_utils.InferenceRequest]) -> None:
+        """As Triton does with those of an iterative sequence, where the caller has not."""
+        if self.config.get("sequence_batching", {}).get("iterative_sequence"):
+            for request in requests:
+                if not request.correlation_id():
+                    self._numbered += 1
+                    request.number_sequence(self._numbered)
 
     def _late(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
         """The answers of a model whose `execute` returned None, once they are all there."""

@@ -152,6 +152,13 @@ class InferenceResponseSender:
         """Whether the caller has gone."""
         return self._request.is_cancelled()
 
+    def sent(self) -> Iterator[InferenceResponse]:
+        """What was sent so far and not asked for yet (not in Triton)."""
+        while not self._sent.empty():
+            response = self._sent.get()
+            if response is not None:
+                yield response
+
     def responses(self, timeout_s: float = 60) -> Iterator[InferenceResponse]:
         """What was sent, as it comes, to the final one (not in Triton: a caller has the network).
 
@@ -182,6 +189,18 @@ class InferenceRequest:
         self._parameters, self._flags, self._timeout = dict(parameters or {}), flags, timeout
         self._cancelled, self._model_name = cancelled, model_name
         self._sender: InferenceResponseSender | None = None
+        self._release_flags = TRITONSERVER_REQUEST_RELEASE_ALL
+
+    def set_release_flags(self, flags: int) -> None:
+        """What becomes of the request when `execute` returns: it is over, or comes again (RESCHEDULE)."""
+        self._release_flags = flags
+
+    def comes_again(self) -> bool:
+        """Whether the model wants it in the next round (not in Triton: its scheduler asks this)."""
+        again = self._release_flags == TRITONSERVER_REQUEST_RELEASE_RESCHEDULE
+        if again:
+            self._release_flags, self._flags = TRITONSERVER_REQUEST_RELEASE_ALL, 0
+        return again
 
     def inputs(self) -> list[Tensor]:
         """The input tensors that the caller sent."""
@@ -206,6 +225,10 @@ class InferenceRequest:
     def flags(self) -> int:
         """Start and end of a sequence."""
         return self._flags
+
+    def number_sequence(self, number: int) -> None:
+        """Become the first of a sequence of Triton's own (not in Triton: its scheduler does so)."""
+        self._correlation_id, self._flags = number, TRITONSERVER_REQUEST_FLAG_SEQUENCE_START
 
     def set_flags(self, flags: int) -> None:
         """Replace the flags."""

@@ -1,0 +1,207 @@
+"""Answers that are given within `execute`: Triton hands a request over, round by round, until it is answered.
+
+    sequence_batching {
+      iterative_sequence: true
+      max_sequence_idle_microseconds: 3600000000
+      oldest { max_candidate_sequences: 64 }  # requests at work at once
+    }
+
+Triton calls this an iterative sequence: a request that is released with RESCHEDULE goes back to the end of
+the queue. So every request that is at work stays in Triton's own hands. When the process dies, Triton answers
+each with an error (one a second, for it waits that long for the dead process each time); when the server
+stops, it waits for them; and nothing is sent or asked from another thread, where a caller who leaves could
+end the server.
+
+What it costs: a round takes 0.4 ms of a processor and passes the inputs through shared memory again. So a
+round that has nothing to tell lasts a little, the longer the larger the inputs, and others wait for it. And
+Triton's statistics count each round as an inference of the model.
+
+Triton numbers these sequences itself, from 1. A caller who sends a `sequence_id` could meet another's, so the
+inputs are compared in each round: such a caller is refused, and gets nothing of the other.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tritonzoo.runtime.errors import CancelledError, InvalidInput
+from tritonzoo.runtime.reply import Desk
+from tritonzoo.runtime.request import Request
+
+ROUND_S = 0.008  # how long a request that stands alone holds up one that comes
+CIRCLE_S = 0.06  # in which everybody has a turn where many are at work
+LEAST_ROUND_S = 0.002
+PASSED_BYTES_PER_S = 200e6  # of inputs: a tenth of what passing them on can do
+LONGEST_ROUND_S = 0.25
+LOST_S = 2.0  # without a turn, beyond a circle of the longest rounds: Triton has dropped the request
+
+_START, _END = 1, 2  # TRITONSERVER_REQUEST_FLAG_SEQUENCE_START and _END of tritonserver.h
+_NUMBERED = "this model numbers its requests itself: leave out sequence_id, sequence_start and sequence_end"
+
+
+class Rounds:
+    """The requests at work, by the number that Triton gave each. `execute` is called by one thread alone."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk, self._pb = desk, desk.pb
+        self._at_work: dict[int | str, _Work] = {}
+        self._lock = threading.Lock()  # over adding to them and taking from them
+        self._news = threading.Condition()
+        self._hurried = 0  # rounds that do not wait, since there is something to hand over
+        self._stopped = threading.Event()
+        threading.Thread(target=self._look_for_lost, name="lost requests", daemon=True).start()
+
+    def execute(self, triton_requests: Sequence[Any]) -> list[Any] | None:
+        """One round; a response or None for each request, or None where responses are sent (decoupled)."""
+        responses = [self._round(triton_request) for triton_request in triton_requests]
+        return None if self._desk.is_decoupled else responses
+
+    def finalize(self) -> None:
+        """Nobody asks any more for what is still at work."""
+        self._stopped.set()
+        for work in self._at_work.values():
+            work.give_up()
+
+    def _round(self, triton_request: Any) -> Any:
+        key = triton_request.correlation_id()
+        work = self._at_work.get(key)
+        try:
+            if work is None:
+                work = self._begun(key, triton_request)
+                if len(self._at_work) > 1:
+                    return self._again(triton_request, work)  # whoever came along begins before anybody waits
+            else:
+                self._check(key, work, triton_request)
+        except Exception as error:  # noqa: BLE001  text that is none: this request's error alone
+            return self._refused(triton_request, error)
+        self._wait(work)
+        if work.has_news():
+            return self._handed_over(key, work, triton_request)
+        return self._again(triton_request, work)
+
+    def _begun(self, key: int | str, triton_request: Any) -> _Work:
+        flags = triton_request.flags()
+        if not flags & _START or flags & _END:
+            raise InvalidInput(_NUMBERED)
+        work = _Work(triton_request, self._told)
+        with self._lock:
+            self._at_work[key] = work
+        self._desk.begin(work.request, work)
+        return work
+
+    def _check(self, key: int | str, work: _Work, triton_request: Any) -> None:
+        """Raise unless it is the request that has this number, come again."""
+        if triton_request.flags() & _START:
+            work.is_driven_out = True  # Triton has begun the sequence anew: no more rounds for its own
+            raise InvalidInput(_NUMBERED)
+        if not work.request.is_same_as(Request(triton_request)):
+            raise InvalidInput(_NUMBERED)
+        if work.is_driven_out:
+            self._forget(key)
+            work.give_up()
+            raise CancelledError(
+                "another caller took this request's number as its sequence_id; send it again"
+            )
+
+    def _wait(self, work: _Work) -> None:
+        turns = len(self._at_work)
+        pause_s = max(LEAST_ROUND_S, min(ROUND_S, CIRCLE_S / turns))
+        pause_s = max(pause_s, min(LONGEST_ROUND_S, work.payload_bytes / PASSED_BYTES_PER_S))
+        with self._news:
+            self._news.wait_for(lambda: self._hurried, pause_s)
+            self._hurried = max(0, self._hurried - 1)
+
+    def _told(self) -> None:
+        """By a thread at work: there is something to hand over, and its turn is at most a circle away."""
+        with self._news:
+            self._hurried = len(self._at_work) + 1
+            self._news.notify_all()
+
+    def _handed_over(self, key: int | str, work: _Work, triton_request: Any) -> Any:
+        responses, is_over = work.take()
+        if is_over:
+            self._forget(key)
+        if not self._desk.is_decoupled:
+            return responses[0]
+        sender = triton_request.get_response_sender()
+        for response in responses:
+            sender.send(response)
+        if not is_over:
+            return self._again(triton_request, work)
+        sender.send(flags=self._pb.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+        return None
+
+    def _again(self, triton_request: Any, work: _Work) -> None:
+        if triton_request.is_cancelled():
+            work.give_up()
+        work.turn_s = time.monotonic()
+        triton_request.set_release_flags(self._pb.TRITONSERVER_REQUEST_RELEASE_RESCHEDULE)
+
+    def _forget(self, key: int | str) -> None:
+        with self._lock:
+            del self._at_work[key]
+
+    def _refused(self, triton_request: Any, error: Exception) -> Any:
+        response = self._desk.refusal(error)
+        if not self._desk.is_decoupled:
+            return response
+        final = self._pb.TRITONSERVER_RESPONSE_COMPLETE_FINAL
+        triton_request.get_response_sender().send(response, flags=final)
+        return None
+
+    def _look_for_lost(self) -> None:
+        """Those cancelled on their way back to the queue, or driven out by another of their number."""
+        while not self._stopped.wait(LOST_S / 2):
+            with self._lock:
+                before_s = time.monotonic() - LOST_S - LONGEST_ROUND_S * len(self._at_work)
+                lost = {key: work for key, work in self._at_work.items() if work.turn_s < before_s}
+                for key, work in lost.items():
+                    work.give_up()
+                    if work.is_over:
+                        del self._at_work[key]
+
+
+class _Work:
+    """One request at work: the way back of its thread, and what the thread may ask."""
+
+    def __init__(self, triton_request: Any, told: Callable[[], None]) -> None:
+        self.request = Request(triton_request, self)
+        self.request.keep()
+        self.payload_bytes = self.request.payload_bytes
+        self.turn_s = time.monotonic()  # the latest
+        self.is_over = False
+        self.is_driven_out = False
+        self._told = told
+        self._responses: deque[tuple[Any, bool]] = deque()  # and whether it is the last; None: just the end
+        self._caller_left = False
+
+    def send(self, response: Any) -> None:
+        self._responses.append((response, False))
+        self._told()
+
+    def end(self, response: Any = None, *, caller_left: bool = False) -> None:
+        self._responses.append((response, True))
+        self.is_over = True
+        self._told()
+
+    def is_cancelled(self) -> bool:
+        return self._caller_left
+
+    def give_up(self) -> None:
+        self._caller_left = True
+
+    def has_news(self) -> bool:
+        return bool(self._responses)
+
+    def take(self) -> tuple[list[Any], bool]:
+        """The responses so far, and whether that was all."""
+        responses, is_over = [], False
+        while self._responses:
+            response, is_over = self._responses.popleft()
+            if response is not None:
+                responses.append(response)
+        return responses, is_over
