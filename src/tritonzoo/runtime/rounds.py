@@ -25,7 +25,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from tritonzoo.runtime.errors import CancelledError, InvalidInput
@@ -77,7 +77,7 @@ class Rounds:
             else:
                 self._check(key, work, triton_request)
         except Exception as error:  # noqa: BLE001  text that is none: this request's error alone
-            return self._refused(triton_request, error)
+            return self._sent_last(triton_request, self._desk.refusal(error))
         self._wait(work)
         if work.has_news():
             return self._handed_over(key, work, triton_request)
@@ -122,17 +122,21 @@ class Rounds:
             self._news.notify_all()
 
     def _handed_over(self, key: int | str, work: _Work, triton_request: Any) -> Any:
-        responses, is_over = work.take()
-        if is_over:
-            self._forget(key)
+        for response, is_last in work.take():
+            if is_last:
+                self._forget(key)
+                return self._sent_last(triton_request, response)
+            triton_request.get_response_sender().send(response)
+        return self._again(triton_request, work)
+
+    def _sent_last(self, triton_request: Any, response: Any) -> Any:
         if not self._desk.is_decoupled:
-            return responses[0]
-        sender = triton_request.get_response_sender()
-        for response in responses:
-            sender.send(response)
-        if not is_over:
-            return self._again(triton_request, work)
-        sender.send(flags=self._pb.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+            return response
+        sender, final = triton_request.get_response_sender(), self._pb.TRITONSERVER_RESPONSE_COMPLETE_FINAL
+        if response is None:
+            sender.send(flags=final)
+        else:  # an error and the end in one: a caller who leaves at the error must not meet the end (`late`)
+            sender.send(response, flags=final)
         return None
 
     def _again(self, triton_request: Any, work: _Work) -> None:
@@ -144,14 +148,6 @@ class Rounds:
     def _forget(self, key: int | str) -> None:
         with self._lock:
             del self._at_work[key]
-
-    def _refused(self, triton_request: Any, error: Exception) -> Any:
-        response = self._desk.refusal(error)
-        if not self._desk.is_decoupled:
-            return response
-        final = self._pb.TRITONSERVER_RESPONSE_COMPLETE_FINAL
-        triton_request.get_response_sender().send(response, flags=final)
-        return None
 
     def _look_for_lost(self) -> None:
         """Those cancelled on their way back to the queue, or driven out by another of their number."""
@@ -197,11 +193,7 @@ class _Work:
     def has_news(self) -> bool:
         return bool(self._responses)
 
-    def take(self) -> tuple[list[Any], bool]:
-        """The responses so far, and whether that was all."""
-        responses, is_over = [], False
+    def take(self) -> Iterator[tuple[Any, bool]]:
+        """The responses so far, and of each whether it is the last."""
         while self._responses:
-            response, is_over = self._responses.popleft()
-            if response is not None:
-                responses.append(response)
-        return responses, is_over
+            yield self._responses.popleft()
