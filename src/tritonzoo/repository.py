@@ -64,9 +64,13 @@ class Model:
 
     @property
     def answers_once(self) -> bool:
-        """Whether a request has one answer and stands by itself: no stream of answers, no sequence."""
-        config = self.config
-        return not config.model_transaction_policy.decoupled and not config.HasField("sequence_batching")
+        """Whether a request has one answer and stands by itself: no stream of answers, no caller's sequence.
+
+        An iterative sequence is Triton's own: each request is one.
+        """
+        config, batching = self.config, self.config.sequence_batching
+        is_sequence = config.HasField("sequence_batching") and not batching.iterative_sequence
+        return not config.model_transaction_policy.decoupled and not is_sequence
 
     @property
     def members(self) -> tuple[str, ...]:
