@@ -106,7 +106,7 @@ def test_requests_in_flight_are_answered_and_nothing_is_left(serve: Serve, holds
         answers = [flight.result() for flight in flights]
     assert answers == [3.0, 3.0, 3.0]
     assert len(pids) == 4  # the server and three stubs
-    assert took_s < 10
+    assert took_s < 25  # less than the drain time: it did not wait in vain
     assert_nothing_left(server, pids)
 
 
@@ -121,7 +121,7 @@ def test_a_request_longer_than_the_drain_time_does_not_hold_the_stop_up(
         pids = server.pids
         began = time.monotonic()
         server.stop()
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 20  # of the 30 s that the request takes
         with pytest.raises((urllib.error.URLError, ConnectionError, http.client.HTTPException)):
             flight.result()
     assert_nothing_left(server, pids)
@@ -289,7 +289,7 @@ def test_detached_server_is_seen_and_stopped(toys: ServeOptions) -> None:
             time.sleep(0.3)
             began = time.monotonic()
             detached.stop(toys.ports.http)
-            assert time.monotonic() - began < 10
+            assert time.monotonic() - began < 25  # less than the drain time
             assert flight.result() == 2.0
     finally:
         if started.is_alive:

@@ -18,7 +18,7 @@ from tritonzoo.errors import CallError
 from tritonzoo.repository import Repository
 from tritonzoo.samples import samples
 
-BACK_WITHIN_S = 5
+BACK_WITHIN_S = 30  # on a quiet machine 1 to 3 s: the figures are printed
 CLIENTS = 4
 
 
@@ -105,6 +105,7 @@ def test_every_stub_killed_in_turn_comes_back_and_the_others_lose_nothing(triton
                 answered = tallies[name].answers
                 left_s = BACK_WITHIN_S - (time.monotonic() - killed_s)
                 assert wait_for(tallies[name], answered + CLIENTS + 1, left_s), f"{name} without {model}"
+            print(f"{model}: answered again after {time.monotonic() - killed_s:.1f} s")
 
             assert [len(tally.errors) for tally in others] == lost, f"{model} was killed"
 

@@ -116,7 +116,7 @@ def test_windows_of_many_clients_share_executions(toys):
     assert executions < windows
 
 
-def until(condition: Callable[[], bool], timeout_s: float = 10) -> float:
+def until(condition: Callable[[], bool], timeout_s: float = 60) -> float:
     begin = time.monotonic()
     while not condition():
         assert time.monotonic() - begin < timeout_s

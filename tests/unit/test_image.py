@@ -203,14 +203,10 @@ def test_damaged_bytes_give_a_picture_or_a_sentence_but_never_another_error(form
 
 
 def test_a_huge_picture_is_refused_by_its_header_with_size_and_limit() -> None:
-    started_s = time.perf_counter()
-
     with pytest.raises(
         InvalidInput, match=f"20000x20000, 400 million pixels; at most {MAX_PIXELS // 1_000_000} million"
     ):
         decode(png_header(20000, 20000) + png_chunk(b"IDAT", zlib.compress(b"")) + png_chunk(b"IEND", b""))
-
-    assert time.perf_counter() - started_s < 1
 
 
 def test_pillows_own_limit_is_left_as_it_was() -> None:

@@ -74,9 +74,12 @@ def test_a_pipeline_in_python_names_what_it_calls_and_a_stream_is_no_single_answ
     calls = 'parameters { key: "calls" value { string_value: "double, double_again" } }\n'
     write_model(root / "ensembles" / "twice", MEMBER + calls)
     write_model(root / "ensembles" / "stream", MEMBER + "model_transaction_policy { decoupled: true }\n")
+    write_model(root / "ensembles" / "chat", MEMBER + "sequence_batching { oldest { } }\n")
+    rounds = "sequence_batching { iterative_sequence: true oldest { } }\n"  # Triton's own: each request is one
+    write_model(root / "ensembles" / "rounds", MEMBER + rounds)
     repository = Repository(root)
 
     assert repository.model("twice").members == ("double", "double_again")
     assert [model.name for model in repository.closure(["twice"])] == ["double", "double_again", "twice"]
-    assert list(repository.pipelines) == ["quadruple", "twice"]
-    assert list(repository.streams) == ["stream"]
+    assert list(repository.pipelines) == ["quadruple", "rounds", "twice"]
+    assert list(repository.streams) == ["chat", "stream"]

@@ -104,11 +104,11 @@ def test_later_windows_wait_until_one_is_sure_of_the_language():
         time.sleep(0.05)
         assert not second.done() and not third.done()
         language.learn(0, "de", 0.3)
-        assert second.result(timeout=5) == ""  # doubtful: it detects as well
+        assert second.result(timeout=60) == ""  # doubtful: it detects as well
         time.sleep(0.05)
         assert not third.done()
         language.learn(1, "nl", 0.9)
-        assert third.result(timeout=5) == "nl"
+        assert third.result(timeout=60) == "nl"
     assert language.answer == ("nl", 0.9)
 
 
@@ -118,4 +118,4 @@ def test_windows_that_wait_for_a_language_are_let_go_when_the_work_is_given_up()
         waiting = pool.submit(language.of_window, 1)
         language.end()
         with pytest.raises(CancelledError):
-            waiting.result(timeout=5)
+            waiting.result(timeout=60)
