@@ -74,9 +74,11 @@ def test_a_pipeline_in_python_names_what_it_calls_and_a_stream_is_no_single_answ
     calls = 'parameters { key: "calls" value { string_value: "double, double_again" } }\n'
     write_model(root / "ensembles" / "twice", MEMBER + calls)
     write_model(root / "ensembles" / "stream", MEMBER + "model_transaction_policy { decoupled: true }\n")
-    write_model(root / "ensembles" / "chat", MEMBER + "sequence_batching { oldest { } }\n")
-    rounds = "sequence_batching { iterative_sequence: true oldest { } }\n"  # Triton's own: each request is one
-    write_model(root / "ensembles" / "rounds", MEMBER + rounds)
+    write_model(
+        root / "ensembles" / "chat", MEMBER.replace("dynamic_batching {}", "sequence_batching { oldest {} }")
+    )
+    rounds = "sequence_batching { iterative_sequence: true oldest {} }"  # Triton's own: each request is one
+    write_model(root / "ensembles" / "rounds", MEMBER.replace("dynamic_batching {}", rounds))
     repository = Repository(root)
 
     assert repository.model("twice").members == ("double", "double_again")
