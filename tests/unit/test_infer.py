@@ -185,3 +185,21 @@ def test_a_pipeline_with_many_outputs_is_told_an_output_a_line():
     assert text.startswith("ensemble_transcription  talk.mp3  12.5 ms")
     assert re.search(r"│ output_8 +│ 8 +│", text)
     assert re.search(r"│ none +│ none +│", text)
+
+
+def test_files_of_one_folder_are_told_by_name_under_it_and_long_arrays_by_their_beginning():
+    def table(*paths: str) -> str:
+        outputs = {
+            "embedding": np.array([0.12345, -1, 2, 3, 4], np.float32),
+            "pair": np.float32([0.25, 0.125]),
+        }
+        written = io.StringIO()
+        outcomes = [Outcome(path, outputs, 12.5, is_file=True) for path in paths]
+        print_table(outcomes, "ensemble_x", Console(file=written, width=80))
+        return written.getvalue()
+
+    together = table("samples/a.png", "samples/b.png")
+    assert together.startswith("ensemble_x  samples")
+    assert "│ a.png " in together
+    assert "│ 0.123, -1, ... (5) │ 0.25, 0.125 │" in together
+    assert "│ other/b.png " in table("samples/a.png", "other/b.png")

@@ -31,6 +31,7 @@ class Question:
     shown: str
     inputs: dict[str, Any]
     mistake: InvalidInputError | None = None
+    is_file: bool = False  # what is shown is a path
 
 
 def main_input(pipeline: Pipeline) -> Tensor | None:
@@ -86,9 +87,9 @@ def _from_argument(main: Tensor, argument: str, named: dict[str, Any]) -> Questi
     if main.name == TEXT_INPUT and not _is_file(argument):
         return Question(argument, {**named, main.name: argument.encode(errors="surrogateescape")})
     try:
-        return Question(argument, {**named, main.name: file_bytes(argument)})
+        return Question(argument, {**named, main.name: file_bytes(argument)}, is_file=True)
     except InvalidInputError as mistake:
-        return Question(argument, {}, mistake)
+        return Question(argument, {}, mistake, is_file=True)
 
 
 def _is_file(argument: str) -> bool:

@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -16,7 +17,8 @@ from rich.table import Table
 from tritonzoo.client.transport import Array
 from tritonzoo.errors import CallError
 
-SHOWN_NUMBERS = 4  # of a long array in the table; --json has all
+SHOWN_NUMBERS = 4  # an array of more is shown by its beginning; --json has all
+SHOWN_OF_MORE = 2
 SHOWN_CHARACTERS = 60  # of a text that was sent
 MOST_COLUMNS = 8  # that fit side by side
 
@@ -29,6 +31,7 @@ class Outcome:
     outputs: dict[str, Array] = field(default_factory=dict)  # without the batch axis
     latency_ms: float | None = None
     error: CallError | None = None
+    is_file: bool = False
 
 
 def json_line(outcome: Outcome) -> str:
@@ -78,17 +81,20 @@ def _upright(outcome: Outcome) -> Table:
 
 
 def _side_by_side(outcomes: Sequence[Outcome], names: Sequence[str], title: str) -> Table:
-    table = Table(title=title, title_justify="left")
+    folders = {str(Path(outcome.shown).parent) if outcome.is_file else "" for outcome in outcomes}
+    folder = folders.pop() if len(folders) == 1 else ""
+    table = Table(title=f"{title}  {escape(folder)}".rstrip(), title_justify="left")
     table.add_column("input", overflow="fold")
     for name in names:
         table.add_column(name, overflow="fold")
     table.add_column("ms", justify="right")
     for outcome in outcomes:
+        shown = Path(outcome.shown).name if folder else outcome.shown
         if outcome.error is None:
             cells = [_short(outcome.outputs[name]) if name in outcome.outputs else "" for name in names]
-            table.add_row(_clipped(outcome.shown), *map(escape, cells), f"{outcome.latency_ms:.1f}")
+            table.add_row(_clipped(shown), *map(escape, cells), f"{outcome.latency_ms:.1f}")
         else:
-            table.add_row(_clipped(outcome.shown), *[""] * len(names), "[red]failed[/]")
+            table.add_row(_clipped(shown), *[""] * len(names), "[red]failed[/]")
     return table
 
 
@@ -122,19 +128,19 @@ def _scalar(item: Any) -> Any:
 def _short(array: Array) -> str:
     if array.size == 0:
         return "none"
-    flat = [_scalar(item) for item in array.reshape(-1)[: SHOWN_NUMBERS + 1]]
-    shown = [f"{item:.4g}" if isinstance(item, float) else _word(item) for item in flat]
-    if array.size == 1:
-        return shown[0]
     if array.size <= SHOWN_NUMBERS:
-        return ", ".join(shown)
-    return f"{', '.join(shown[:SHOWN_NUMBERS])}, ... ({' x '.join(map(str, array.shape))})"
+        return ", ".join(_number_or_word(item, digits=4) for item in array.reshape(-1))
+    first = ", ".join(_number_or_word(item, digits=3) for item in array.reshape(-1)[:SHOWN_OF_MORE])
+    return f"{first}, ... ({' x '.join(map(str, array.shape))})"
 
 
-def _word(item: Any) -> str:
-    if isinstance(item, dict):
-        return f"{len(base64.b64decode(item['base64']))} bytes"
-    return str(item)
+def _number_or_word(item: Any, digits: int) -> str:
+    scalar = _scalar(item)
+    if isinstance(scalar, float):
+        return f"{scalar:.{digits}g}"
+    if isinstance(scalar, dict):
+        return f"{len(item)} bytes"
+    return str(scalar)
 
 
 def _clipped(text: str) -> str:

@@ -51,14 +51,14 @@ def infer(
 
 def _ask(client: Client, pipeline: Pipeline, question: Question) -> Outcome:
     if question.mistake is not None:
-        return Outcome(question.shown, error=question.mistake)
+        return Outcome(question.shown, error=question.mistake, is_file=question.is_file)
     start_s = time.perf_counter()
     try:
         outputs = client.infer(pipeline.name, question.inputs)
     except CallError as error:
-        return Outcome(question.shown, error=error)
+        return Outcome(question.shown, error=error, is_file=question.is_file)
     latency_ms = round((time.perf_counter() - start_s) * 1000, 3)
     promised = [tensor.name for tensor in pipeline.outputs]  # the contract's order, whatever the server's
     names = [*(name for name in promised if name in outputs), *(outputs.keys() - set(promised))]
     shown = {name: outputs[name][0] if pipeline.max_batch_size else outputs[name] for name in names}
-    return Outcome(question.shown, shown, latency_ms)
+    return Outcome(question.shown, shown, latency_ms, is_file=question.is_file)
