@@ -33,7 +33,11 @@ def prometheus(stack: Stack) -> Iterator[int]:
 
 # Every name on the page, but for those that only a GPU gives.
 METRICS = sorted(
-    set(re.findall(r"\b((?:nv|tritonzoo|haproxy)_[a-z_]+)", (ROOT / "docs" / "metrics.md").read_text()))
+    set(
+        re.findall(
+            r"\b((?:nv|tritonzoo|haproxy)_[a-z_]*[a-z])\b(?!_)", (ROOT / "docs" / "metrics.md").read_text()
+        )
+    )
     - {"nv_gpu_utilization", "nv_gpu_memory_used_bytes"}
 )
 
