@@ -7,6 +7,7 @@
     ├── ConversionError      an artifact could not be made
     ├── ParityError          an artifact was made, but its answers differ from the source model's
     ├── ScaffoldError        a new folder could not be made of these answers
+    ├── BenchError           a measurement cannot be made as asked, or a saved one cannot be read
     ├── CallError            a call to a server got no answer, or an error for an answer
     │   ├── InvalidInputError    the input is wrong: the caller's mistake
     │   ├── NotFoundError        the server has no pipeline or model of that name
@@ -49,6 +50,10 @@ class ParityError(ConversionError):
 
 class ScaffoldError(TritonZooError):
     """A new folder could not be made: no such template, an answer that cannot be, or a name that is taken."""
+
+
+class BenchError(TritonZooError):
+    """A measurement cannot be made as asked: its loads, inputs or labels, or a saved one cannot be read."""
 
 
 class CallError(TritonZooError):

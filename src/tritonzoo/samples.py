@@ -1,6 +1,7 @@
 """Real inputs to call a pipeline with: `data_samples/<pipeline>/`.
 
-A text file holds one input a line; any other file (a picture, a recording) is one input.
+A text file holds one input a line; any other file (a picture, a recording) is one input. `labels.tsv` says
+what the answers should be, and folders below hold what other programs send: neither is an input.
 """
 
 from __future__ import annotations
@@ -9,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tritonzoo.repository import Model, Repository
+
+LABELS = "labels.tsv"
+NO_SAMPLES = (".md", ".tsv", ".json")  # what describes samples, or is made of them
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,6 @@ def samples(repository: Repository, pipeline: Model) -> tuple[Sample, ...]:
             found += [
                 Sample(tensor, text=line) for line in path.read_text("utf-8").splitlines() if line.strip()
             ]
-        elif path.suffix != ".md":
+        elif path.is_file() and path.suffix not in NO_SAMPLES:
             found.append(Sample(tensor, path=path))
     return tuple(found)

@@ -73,7 +73,7 @@ def test_the_order_of_requests_does_not_change_a_bit_of_any_answer(model: Loaded
 def test_padding_that_arrives_with_a_request_is_not_computed(folder: Path) -> None:
     with load_model(folder, backends=BACKENDS) as model:
         model.infer(**tokens(np.random.default_rng(4), 2, 2, 2, 40))
-        assert model.model._padded_elements == 2 + 2 + 2 + 40
+        assert model.model._counters.counted().padded_elements == 2 + 2 + 2 + 40
 
 
 def test_only_the_request_with_a_token_outside_the_vocabulary_fails(model: LoadedModel) -> None:
@@ -119,7 +119,7 @@ def test_a_model_that_pads_nothing_runs_requests_of_one_shape_once(tmp_path: Pat
     with load_model(folder, backends=BACKENDS) as model:
         requests = [{"x": np.full((1, n), n, np.float32)} for n in (2, 3, 2, 2, 3)]
         answers = model.infer_batch(requests)
-        assert model.model._runs == 2
+        assert model.model._counters.counted().runs == 2
         for request, answer in zip(requests, answers, strict=True):
             np.testing.assert_array_equal(served(answer)["y"], 2 * request["x"])
 

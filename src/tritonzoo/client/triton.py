@@ -55,12 +55,24 @@ class TritonTransport:
 
     async def names(self) -> list[str]:
         # Statistics, because the repository index is locked on a server that `tritonzoo serve` started.
+        return sorted({model["name"] for model in await self.statistics()})
+
+    async def statistics(self) -> list[dict[str, Any]]:
+        """Triton's counters, one entry for each model and version; over gRPC whole numbers come as text."""
         statistics = await self._call("get_inference_statistics", **self._json())
-        return sorted({model["name"] for model in statistics.get("model_stats", ())})
+        return list(statistics.get("model_stats", ()))
+
+    async def config(self, name: str) -> dict[str, Any]:
+        """The configuration that a model was loaded with, Triton's JSON; raises NotFoundError."""
+        config = await self._call("get_model_config", name, **self._json())
+        return dict(config.get("config", config))
+
+    async def version(self) -> str:
+        """Triton's own version."""
+        return str((await self._call("get_server_metadata", **self._json()))["version"])
 
     async def describe(self, name: str) -> Pipeline:
-        config = await self._call("get_model_config", name, **self._json())
-        return Pipeline.from_config(config.get("config", config))
+        return Pipeline.from_config(await self.config(name))
 
     async def infer(
         self,

@@ -13,6 +13,7 @@ import http.client
 import logging
 import os
 import secrets
+import shutil
 import socket
 import sys
 import threading
@@ -33,8 +34,10 @@ from tritonzoo.embedded.watchdog import Watchdog
 from tritonzoo.errors import ServerError
 from tritonzoo.repository import Model, Repository
 from tritonzoo.runtime import proc
+from tritonzoo.runtime.counters import COUNTERS_VARIABLE
 
 POLL_S = 0.05
+COUNTERS = "counters"  # folder of what the models count, beside the server's other files
 
 Progress = Callable[[int, int, str], None]  # models loaded, models in all, the one just loaded
 
@@ -80,6 +83,11 @@ class EmbeddedTriton:
     def log_file(self) -> Path:
         """Triton's own log, with whatever the models print."""
         return self.options.log_file or state.server_path(self.options.ports.http) / "triton.log"
+
+    @property
+    def counters_folder(self) -> Path:
+        """What its models count (`tritonzoo.runtime.counters`)."""
+        return state.server_path(self.options.ports.http) / COUNTERS
 
     @property
     def pids(self) -> list[int]:
@@ -154,6 +162,9 @@ class EmbeddedTriton:
         assert self._folder is not None
         wheel = layout.find_wheel()
         backends = layout.assemble_backends(wheel, repository.root, self._folder.path / "backends")
+        counters = self._folder.path / COUNTERS
+        shutil.rmtree(counters, ignore_errors=True)  # those of the last server on this port
+        counters.mkdir()
         state.keep_previous(self.log_file)
         self._reader = LogReader(self.log_file)
         self._shm_prefix = shm.new_prefix()
@@ -161,7 +172,7 @@ class EmbeddedTriton:
         self._process = ServerProcess(
             command(self.options, wheel, backends, names, self._shm_prefix),
             hidden_options(self.admin_key),
-            layout.environment(),
+            {**layout.environment(), COUNTERS_VARIABLE: str(counters)},
             self.log_file,
             repository.root,
         )
