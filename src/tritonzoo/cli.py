@@ -1,4 +1,4 @@
-"""The command line: `tritonzoo pull convert check serve status stop infer transcribe demo`. Parsing only."""
+"""The command line: `tritonzoo pull convert check serve infer bench ...`. Parsing only."""
 
 from __future__ import annotations
 
@@ -265,6 +265,68 @@ def transcribe(
             vad=vad,
         )
         if not run(sources, options, url=url):
+            raise typer.Exit(1)
+
+
+@app.command()
+def bench(
+    pipeline: Annotated[
+        str, typer.Argument(help="Which pipeline; or `compare`, followed by two files that --save wrote.")
+    ],
+    files: Annotated[list[Path] | None, typer.Argument(help="Of `compare`.", show_default=False)] = None,
+    url: Annotated[
+        str, typer.Option(help="A running server, as for infer; default: this tree is served meanwhile.")
+    ] = "",
+    profile: Annotated[str, typer.Option(help="To serve this tree with, as for serve.")] = "cpu-fp32",
+    concurrency: Annotated[
+        str, typer.Option(help="Clients that each wait for an answer, such as 1,4,16,64.")
+    ] = "",
+    rate: Annotated[
+        str, typer.Option(help="Requests a second, whatever the server does, such as 10,50.")
+    ] = "",
+    arrivals: Annotated[str, typer.Option(help="Of --rate: poisson or constant.")] = "poisson",
+    protocol: Annotated[str, typer.Option(help="grpc or http.")] = "grpc",
+    inputs: Annotated[
+        Path | None, typer.Option(help="A file or folder of yours; default: data_samples/PIPELINE.")
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="Tab-separated, input and right answer; default: labels.tsv there.")
+    ] = None,
+    parameter: Annotated[
+        list[str] | None, typer.Option(help="name=value, of every request; can be given again.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(help="Of one repeat.")] = 10,
+    warmup: Annotated[float, typer.Option(help="Seconds under load before the first repeat.")] = 3,
+    repeats: Annotated[int, typer.Option(help="How often; figures are medians.")] = 3,
+    timeout: Annotated[float, typer.Option(help="Seconds for one answer.")] = 60,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object, every repeat in it.")] = False,
+    save: Annotated[Path | None, typer.Option(help="Write that JSON here, for `compare`.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw latency against throughput: a .png, .svg or .pdf.")
+    ] = None,
+) -> None:
+    """Load a pipeline with real inputs: how fast it answers, how right, and at what cost."""
+    from tritonzoo.bench.command import COMPARE, BenchCommand, run_bench, run_compare
+    from tritonzoo.bench.options import BenchOptions, loads_of, parameters_of
+
+    with _told_plainly():
+        if pipeline == COMPARE:
+            run_compare(files or [], plot)
+            return
+        if files:
+            raise typer.BadParameter(f"one pipeline at a time, not also {files[0]}")
+        options = BenchOptions(
+            loads_of(_listed(concurrency), _listed(rate)),
+            protocol=protocol,  # type: ignore[arg-type]  # it is checked there
+            seconds=seconds,
+            warmup_s=warmup,
+            repeats=repeats,
+            arrivals=arrivals,  # type: ignore[arg-type]  # it is checked there
+            timeout_s=timeout,
+            parameters=parameters_of(parameter or []),
+        )
+        wanted = BenchCommand(url, profile, inputs, labels, json, save, plot)
+        if not run_bench(pipeline, options, wanted):
             raise typer.Exit(1)
 
 

@@ -44,7 +44,21 @@ def command(
         f"--exit-timeout-secs={max(1, round(options.drain_s))}",
         # Names this server's shared memory, so that ours can be told from others' and removed.
         f"--backend-config=python,shm-region-prefix-name={shm_prefix}",
+        *([] if options.trace_file is None else _tracing(options.trace_file)),
         *hidden_options(""),
+    ]
+
+
+def _tracing(file: Path) -> list[str]:
+    """The trace API, ready and off. Each trace is written at once, to `file` with .0, .1, ... after it.
+
+    The file's name cannot be set over the network.
+    """
+    return [
+        "--trace-config=mode=triton",
+        f"--trace-config=triton,file={file}",
+        "--trace-config=triton,log-frequency=1",
+        "--trace-config=level=OFF",
     ]
 
 

@@ -55,6 +55,7 @@ class ServeOptions:
         drain_s: how long `stop` waits for requests in flight before it ends the server all the same.
         start_timeout_s: how long loading may take before `start` gives up.
         log_file: where Triton's own log goes; by default beside the server's other files.
+        trace_file: where Triton's trace API, which is off until it is told, shall write; None: there is none.
         allow_unproved: models to serve although their artifact has no green entry in the parity ledger.
     """
 
@@ -66,4 +67,5 @@ class ServeOptions:
     drain_s: float = 30.0
     start_timeout_s: float = 300.0
     log_file: Path | None = None
+    trace_file: Path | None = None
     allow_unproved: tuple[str, ...] = ()

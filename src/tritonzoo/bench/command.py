@@ -1,0 +1,65 @@
+"""What the command line asks of a benchmark: where, over what, and what becomes of the figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from tritonzoo.bench.compare import print_comparison
+from tritonzoo.bench.options import BenchOptions
+from tritonzoo.bench.plot import plot
+from tritonzoo.bench.run import bench
+from tritonzoo.bench.table import print_figures
+from tritonzoo.bench.target import target
+from tritonzoo.errors import BenchError
+from tritonzoo.progress import console as notices
+from tritonzoo.progress import steps
+
+COMPARE = "compare"  # in place of a pipeline
+
+
+@dataclass(frozen=True)
+class BenchCommand:
+    """Everything but the load itself."""
+
+    url: str = ""  # empty: this tree, served meanwhile
+    profile: str = "cpu-fp32"
+    inputs: Path | None = None
+    labels: Path | None = None
+    as_json: bool = False
+    save: Path | None = None
+    plot: Path | None = None
+
+
+def run_bench(pipeline: str, options: BenchOptions, wanted: BenchCommand) -> bool:
+    """Measure and print; True when no request failed."""
+    with (
+        target(pipeline, wanted.url, options.protocol, wanted.profile) as server,
+        steps(pipeline) as on_step,
+    ):
+        figures = bench(server, pipeline, options, wanted.inputs, wanted.labels, on_step)
+    if wanted.as_json:
+        print(figures.to_json())  # noqa: T201  what was asked for
+    else:
+        print_figures(figures, Console())
+    if wanted.save is not None:
+        figures.save(wanted.save)
+        notices.print(f"saved {wanted.save}; see `tritonzoo bench compare`", soft_wrap=True)
+    if wanted.plot is not None:
+        plot({pipeline: figures}, wanted.plot)
+        notices.print(f"drawn {wanted.plot}", soft_wrap=True)
+    return not any(point.errors for point in figures.points)
+
+
+def run_compare(files: list[Path], picture: Path | None) -> None:
+    """Print two saved benchmarks side by side, and draw them."""
+    if len(files) != 2:
+        raise BenchError(f"`tritonzoo bench {COMPARE}` takes two files that --save wrote, not {len(files)}")
+    first, second = files
+    one, other = print_comparison(first, second, Console())
+    if picture is not None:
+        names = (first.stem, second.stem) if first.stem != second.stem else (str(first), str(second))
+        plot(dict(zip(names, (one, other), strict=True)), picture)
+        notices.print(f"drawn {picture}", soft_wrap=True)
