@@ -181,7 +181,7 @@ def test_options_reach_the_decoder():
         ({"langauge": "en"}, "there is no parameter langauge; did you mean language?"),
         ({"vad_threshold": "high"}, "vad_threshold is 'high'; it must be a number from 0.02 to 1"),
         ({"vad": "maybe"}, "vad is 'maybe'; it must be true or false"),
-        ({"window_s": "60"}, "window_s is 60; it must be from 5 to 29"),
+        ({"window_s": "60"}, "window_s is '60'; it must be a number from 5 to 29"),
         ({"condition_on_previous_text": True}, "goes with vad=false"),
     ],
 )

@@ -101,7 +101,7 @@ def test_probabilities_do_not_depend_on_how_the_sound_is_cut() -> None:
 
 
 def test_a_stream_tells_a_start_before_the_speech_has_ended() -> None:
-    stream = LiveStream.begin({}, loudness)
+    stream = LiveStream(*LiveStream.options(RequestParameters({})), loudness)
     quiet, talk = np.zeros(16_000, np.float32), np.full(16_000, 0.9, np.float32)
 
     events = [
@@ -116,7 +116,7 @@ def test_a_stream_tells_a_start_before_the_speech_has_ended() -> None:
 
 def test_an_unknown_parameter_of_a_stream_is_refused() -> None:
     with pytest.raises(InvalidInput, match="did you mean sample_rate_hz"):
-        LiveStream.begin({"sample_rate": 8_000}, loudness)
+        LiveStream.options(RequestParameters({"sample_rate": 8_000}))
 
 
 def test_idle_streams_are_let_go_and_busy_ones_stay() -> None:

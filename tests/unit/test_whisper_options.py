@@ -55,7 +55,7 @@ def test_suppressed_tokens_of_minus_one_are_the_checkpoints_and_none_are_none() 
     ("parameters", "sentence"),
     [
         ({"task": "sing"}, "task is 'sing'; it must be transcribe or translate"),
-        ({"beam_size": 0}, "beam_size is 0; it must be a number from 1 to 32"),
+        ({"beam_size": 0}, "beam_size is 0; it must be a whole number from 1 to 32"),
         ({"beam_size": 2.5}, "beam_size is 2.5; it must be a whole number"),
         ({"temperatures": "hot"}, "temperatures is 'hot'; it must be numbers with commas"),
         ({"temperatures": "-1"}, "temperatures must hold 1 to 16 numbers from 0 to 10, such as 0.0,0.2,0.4"),

@@ -11,7 +11,6 @@ from tritonzoo.runtime.concurrent import ConcurrentModel
 from tritonzoo.runtime.errors import CancelledError
 from tritonzoo.runtime.model import Answer
 from tritonzoo.runtime.request import Request
-from tritonzoo.runtime.request_parameters import RequestParameters
 from tritonzoo.runtime.vad import SegmentationOptions, Segmenter, SpeechProbabilities
 
 BLOCK_S = 32.0  # 1000 windows: a call costs 0.1 s, beside which passing 2 MB on is nothing
@@ -20,11 +19,11 @@ BLOCK_S = 32.0  # 1000 windows: a call costs 0.1 s, beside which passing 2 MB on
 class TritonPythonModel(ConcurrentModel):
     """Decodes a recording block by block, so that an hour takes the memory of a minute."""
 
+    read_parameters = SegmentationOptions.of_recording
+
     def infer_request(self, request: Request) -> Answer:
         """audio (1,) or waveform (samples,); segment_*_s: (segments,), speech_probability: (windows,)."""
-        parameters = RequestParameters(request.parameters)
-        segmenter = Segmenter(SegmentationOptions.read(parameters))
-        parameters.rest()  # refuses what nobody reads
+        segmenter = Segmenter(self.options(request))
         stream = SpeechProbabilities(partial(self.call, "silero_vad"))
         probabilities, segments = [], []
         for block in request_blocks(request.get("audio"), request.get("waveform"), block_s=BLOCK_S):

@@ -16,6 +16,8 @@ from tritonzoo.runtime.vad.streams import Streams, Turns
 class TritonPythonModel(ConcurrentModel):
     """Keeps, for each sequence, what `LiveStream` must remember: a few kilobytes, whatever its length."""
 
+    read_parameters = LiveStream.options
+
     def setup(self) -> None:
         """Let go of streams when Triton does: it forgets an idle sequence without a word."""
         idle_us = self.config["sequence_batching"]["max_sequence_idle_microseconds"]
@@ -31,7 +33,7 @@ class TritonPythonModel(ConcurrentModel):
         sequence = request.sequence_id
         if request.starts_sequence:
             call = partial(self.call, "silero_vad")
-            self._streams.begin(sequence, LiveStream.begin(request.parameters, call))
+            self._streams.begin(sequence, LiveStream(*self.options(request), call))
         stream = self._streams.of(sequence)
         try:
             heard = stream.hear(request["waveform"], last=request.ends_sequence)

@@ -29,6 +29,7 @@ from tritonzoo.runtime.late import LateAnswers
 from tritonzoo.runtime.model import Answer, PythonModel
 from tritonzoo.runtime.reply import Desk, Reply
 from tritonzoo.runtime.request import Request
+from tritonzoo.runtime.request_parameters import RequestParameters
 from tritonzoo.runtime.rounds import Rounds
 from tritonzoo.runtime.siblings import Sibling, Siblings
 from tritonzoo.runtime.tensors import Array
@@ -51,6 +52,19 @@ class ConcurrentModel(PythonModel):
     """
 
     threads = 64  # requests at work at once; those beyond wait in Triton's queue
+
+    @staticmethod
+    def read_parameters(sent: RequestParameters) -> Any:
+        """What a request asks for by its parameters; raises InvalidInput for a wrong one.
+
+        `tritonzoo docs` asks it, too: a pipeline's page lists the parameters that are read here. A class
+        sets it to a class method of its options: `read_parameters = SegmentationOptions.of_recording`.
+        """
+        return None
+
+    def options(self, request: Request) -> Any:
+        """A request's parameters as `read_parameters` reads them."""
+        return self.read_parameters(RequestParameters(request.parameters))
 
     def stream_request(self, request: Request) -> Iterator[Answer]:
         """Answer one request of a decoupled model with any number of answers, each sent at once.

@@ -9,20 +9,24 @@ from tritonzoo.runtime.errors import InvalidInput
 from tritonzoo.runtime.request_parameters import ParameterValue, RequestParameters
 from tritonzoo.runtime.transcription.packing import LONGEST_WINDOW_S, PackingOptions
 from tritonzoo.runtime.vad import SegmentationOptions
+from tritonzoo.runtime.whisper.options import PARAMETERS
 
 # Read by whisper_decoder, which says what is wrong with them; see its README.
-DECODING = (
-    "task",
-    "timestamps",
-    "temperatures",
-    "beam_size",
-    "patience",
-    "length_penalty",
-    "max_new_tokens",
-    "min_new_tokens",
-    "suppress_tokens",
-    "seed",
-)
+DECODING = {
+    name: PARAMETERS[name]
+    for name in (
+        "task",
+        "timestamps",
+        "temperatures",
+        "beam_size",
+        "patience",
+        "length_penalty",
+        "max_new_tokens",
+        "min_new_tokens",
+        "suppress_tokens",
+        "seed",
+    )
+}
 # Read by both: there they call for another attempt at a window, here for leaving it out.
 THRESHOLDS = ("compression_ratio_threshold", "log_probability_threshold", "no_speech_threshold")
 
@@ -56,37 +60,58 @@ class TranscriptionOptions:
     @classmethod
     def from_parameters(cls, values: Mapping[str, ParameterValue]) -> TranscriptionOptions:
         """Read request parameters; raises InvalidInput, also for a name that there is not."""
-        sent = RequestParameters(values)
+        return cls.read(RequestParameters(values))
+
+    @classmethod
+    def read(cls, sent: RequestParameters) -> TranscriptionOptions:
+        """The same of parameters that note what is asked of them."""
         known = cls()
         options = cls(
-            vad=sent.switch("vad", known.vad),
-            language=sent.text("language").strip(),
-            prompt=sent.text("prompt"),
-            word_timestamps=sent.switch("word_timestamps", known.word_timestamps),
-            condition_on_previous_text=sent.switch("condition_on_previous_text", False),
-            compression_ratio_threshold=_threshold(sent, "compression_ratio_threshold", 2.4),
-            log_probability_threshold=_threshold(sent, "log_probability_threshold", -1.0),
-            no_speech_threshold=_threshold(sent, "no_speech_threshold", 0.6),
+            language=sent.text("language", means="code, such as `en`; empty: detected").strip(),
+            prompt=sent.text("prompt", means="text that might come before: names, spelling"),
+            word_timestamps=sent.switch(
+                "word_timestamps", known.word_timestamps, means="times and probabilities of words"
+            ),
+            vad=sent.switch(
+                "vad",
+                known.vad,
+                means="cut at pauses, windows side by side; false: Whisper's own sequential algorithm",
+            ),
+            speech=_speech(sent),
+            packing=PackingOptions.read(sent),
+            condition_on_previous_text=sent.switch(
+                "condition_on_previous_text",
+                known.condition_on_previous_text,
+                means="with `vad` false: what a window said is the next one's prompt",
+            ),
+            compression_ratio_threshold=sent.number_or_none(
+                "compression_ratio_threshold",
+                known.compression_ratio_threshold,
+                means="a text that repeats itself more fails; the next temperature is tried",
+            ),
+            log_probability_threshold=sent.number_or_none(
+                "log_probability_threshold",
+                known.log_probability_threshold,
+                means="a text less certain, on average over its tokens, fails; a checkpoint may bring another"
+                " default",
+            ),
+            no_speech_threshold=sent.number_or_none(
+                "no_speech_threshold",
+                known.no_speech_threshold,
+                means="a window more likely without speech, and that failed by its certainty, is left out",
+            ),
             language_detection_threshold=sent.number(
-                "language_detection_threshold", known.language_detection_threshold, least=0, most=1
+                "language_detection_threshold",
+                known.language_detection_threshold,
+                least=0,
+                most=1,
+                means="the language is asked of window after window until one is this sure",
             ),
-            hallucination_guard=sent.switch("hallucination_guard", known.hallucination_guard),
-            speech=replace(
-                SPEECH,
-                threshold=sent.number("vad_threshold", SPEECH.threshold, least=0.02, most=1),
-                min_speech_duration_ms=sent.number(
-                    "vad_min_speech_duration_ms", SPEECH.min_speech_duration_ms, least=0, most=5_000
-                ),
-                min_silence_duration_ms=sent.number(
-                    "vad_min_silence_duration_ms", SPEECH.min_silence_duration_ms, least=0, most=5_000
-                ),
-            ),
-            packing=PackingOptions(
-                window_s=sent.number("window_s", known.packing.window_s),
-                pause_s=sent.number("pause_s", known.packing.pause_s),
+            hallucination_guard=sent.switch(
+                "hallucination_guard", known.hallucination_guard, means="false: nothing is taken out"
             ),
             # A threshold that was not sent is the checkpoint's own, which whisper_decoder knows.
-            decoding={name: values[name] for name in THRESHOLDS if name in values} | sent.rest(DECODING),
+            decoding=sent.sent(THRESHOLDS) | sent.rest(DECODING),
         )
         if options.vad and options.condition_on_previous_text:
             raise InvalidInput(
@@ -102,6 +127,29 @@ class TranscriptionOptions:
         }
 
 
-def _threshold(sent: RequestParameters, name: str, default: float) -> float | None:
-    """A number, or None for the word `none`, as whisper_decoder reads it."""
-    return None if sent.text(name, "0").strip().lower() == "none" else sent.number(name, default)
+def _speech(sent: RequestParameters) -> SegmentationOptions:
+    """Where somebody speaks, by the parameters that begin with `vad_`."""
+    return replace(
+        SPEECH,
+        threshold=sent.number(
+            "vad_threshold",
+            SPEECH.threshold,
+            least=0.02,
+            most=1,
+            means="speech probability that counts as speech",
+        ),
+        min_speech_duration_ms=sent.number(
+            "vad_min_speech_duration_ms",
+            SPEECH.min_speech_duration_ms,
+            least=0,
+            most=5_000,
+            means="shorter sounds are left out",
+        ),
+        min_silence_duration_ms=sent.number(
+            "vad_min_silence_duration_ms",
+            SPEECH.min_silence_duration_ms,
+            least=0,
+            most=5_000,
+            means="a shorter silence is no pause",
+        ),
+    )

@@ -15,11 +15,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from tritonzoo.runtime.errors import InvalidInput
+from tritonzoo.runtime.request_parameters import RequestParameters
 from tritonzoo.runtime.transcription.tape import Tape
 from tritonzoo.runtime.transcription.windows import SAMPLE_RATE, Span, Window
 
 FRAME_SAMPLES = 512  # what one speech probability is about
 SMOOTHING_FRAMES = 5  # 160 ms: shorter dips of the probability lie inside of words
+SHORTEST_WINDOW_S = 5.0
+LONGEST_PAUSE_S = 5.0
 LONGEST_WINDOW_S = 29.0  # at least 1 s of the encoder's 30 is zeros: Whisper then knows that the audio ends
 
 
@@ -32,10 +35,35 @@ class PackingOptions:
     overlap_s: float = 1.0  # what is heard on either side of a cut through speech
 
     def __post_init__(self) -> None:
-        if not 5 <= self.window_s <= LONGEST_WINDOW_S:
-            raise InvalidInput(f"window_s is {self.window_s:g}; it must be from 5 to {LONGEST_WINDOW_S:g}")
-        if not 0 <= self.pause_s <= 5:
-            raise InvalidInput(f"pause_s is {self.pause_s:g}; it must be from 0 to 5 seconds")
+        if not SHORTEST_WINDOW_S <= self.window_s <= LONGEST_WINDOW_S:
+            raise InvalidInput(
+                f"window_s is {self.window_s:g}; it must be from {SHORTEST_WINDOW_S:g} to"
+                f" {LONGEST_WINDOW_S:g}"
+            )
+        if not 0 <= self.pause_s <= LONGEST_PAUSE_S:
+            raise InvalidInput(
+                f"pause_s is {self.pause_s:g}; it must be from 0 to {LONGEST_PAUSE_S:g} seconds"
+            )
+
+    @classmethod
+    def read(cls, sent: RequestParameters) -> PackingOptions:
+        """From request parameters; raises InvalidInput."""
+        return cls(
+            window_s=sent.number(
+                "window_s",
+                cls.window_s,
+                least=SHORTEST_WINDOW_S,
+                most=LONGEST_WINDOW_S,
+                means="the longest window, in seconds",
+            ),
+            pause_s=sent.number(
+                "pause_s",
+                cls.pause_s,
+                least=0,
+                most=LONGEST_PAUSE_S,
+                means="a longer pause inside of a window is shortened to this",
+            ),
+        )
 
 
 class Packer:

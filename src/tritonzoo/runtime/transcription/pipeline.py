@@ -26,6 +26,8 @@ class TranscriptionModel(ConcurrentModel):
     `windows_of_one`, at most for one recording, so that a long one does not hold up the short ones.
     """
 
+    read_parameters = TranscriptionOptions.read
+
     def setup(self) -> None:
         """Start what all requests share."""
         windows_at_once = self.parameter("windows_at_once", 32)
@@ -76,7 +78,7 @@ class TranscriptionModel(ConcurrentModel):
 
     @contextmanager
     def _transcription(self, request: Request) -> Iterator[Transcription]:
-        options = TranscriptionOptions.from_parameters(request.parameters)
+        options = self.options(request)
         blocks = request_blocks(request.get("audio"), request.get("waveform"), block_s=BLOCK_S)
         job = Job(request.is_cancelled)
         with self._watch.over(job):

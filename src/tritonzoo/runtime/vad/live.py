@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +15,7 @@ from tritonzoo.runtime.audio.section import (
     Samples,
     require_sound,
 )
-from tritonzoo.runtime.request_parameters import ParameterValue, RequestParameters
+from tritonzoo.runtime.request_parameters import RequestParameters
 from tritonzoo.runtime.vad.options import SegmentationOptions
 from tritonzoo.runtime.vad.probabilities import Call, SpeechProbabilities
 from tritonzoo.runtime.vad.segmenter import Segmenter, SpeechSegment
@@ -55,17 +54,22 @@ class LiveStream:
         self._announced: int | None = None  # the start that was told and whose end was not
 
     @classmethod
-    def begin(cls, parameters: Mapping[str, ParameterValue], call: Call) -> LiveStream:
-        """A stream as the parameters of its first request want it.
+    def options(cls, sent: RequestParameters) -> tuple[SegmentationOptions, int]:
+        """What a stream's first request asks for: how it is cut, and the rate of its chunks.
 
         Raises:
             InvalidInput: one is no number, out of its range, or unknown.
         """
-        sent = RequestParameters(parameters)
-        options = SegmentationOptions.read(sent)
-        rate_hz = sent.number("sample_rate_hz", SAMPLE_RATE_HZ, least=LOWEST_RATE_HZ, most=HIGHEST_RATE_HZ)
+        segmentation = SegmentationOptions.read(sent)
+        rate_hz = sent.number(
+            "sample_rate_hz",
+            SAMPLE_RATE_HZ,
+            least=LOWEST_RATE_HZ,
+            most=HIGHEST_RATE_HZ,
+            means="of the chunks; other rates are resampled",
+        )
         sent.rest()
-        return cls(options, round(rate_hz), call)
+        return segmentation, round(rate_hz)
 
     def hear(self, samples: Samples, *, last: bool = False) -> Heard:
         """Take the next samples (any number, also none); with `last` the stream ends after them.

@@ -13,14 +13,8 @@ from tritonzoo.runtime.request_parameters import RequestParameters
 class SegmentationOptions:
     """The parameters of silero-vad's `get_speech_timestamps`, with its names, defaults and meanings.
 
-    - `threshold`: speech begins in the first window whose probability reaches it.
-    - `neg_threshold`: silence begins in the first window below it; None: 0.15 below `threshold`.
-    - `min_speech_duration_ms`: shorter speech is left out.
-    - `min_silence_duration_ms`: a shorter silence does not end speech.
-    - `speech_pad_ms`: added on both sides; neighbours share a gap that is too short for both.
-    - `max_speech_duration_s`: longer speech is cut, in its longest silence where it has one.
-    - `min_silence_at_max_speech_ms`: the shortest silence that it may be cut in.
-    - `use_max_poss_sil_at_max_speech`: cut in the longest silence; else in the last one.
+    What each means stands where it is read, in `_NUMBERS` and `read`; a `neg_threshold` of None is 0.15 below
+    `threshold`.
     """
 
     threshold: float = 0.5
@@ -33,7 +27,7 @@ class SegmentationOptions:
     use_max_poss_sil_at_max_speech: bool = True
 
     def __post_init__(self) -> None:
-        for name, least, most in _RANGES:
+        for name, (least, most, _) in _NUMBERS.items():
             value = getattr(self, name)
             if value is not None and not least <= value <= most:  # false for NaN too
                 raise InvalidInput(f"{name} is {value}; it must be from {least:g} to {most:g}")
@@ -56,26 +50,52 @@ class SegmentationOptions:
             InvalidInput: one is no number, or out of its range.
         """
         numbers = {
-            name: parameters.number(name, getattr(cls, name), least=least, most=most)
-            for name, least, most in _RANGES
+            name: parameters.number(name, getattr(cls, name), least=least, most=most, means=means)
+            for name, (least, most, means) in _NUMBERS.items()
             if getattr(cls, name) is not None
         }
-        negative = parameters.number("neg_threshold", -1.0, least=-1.0, most=1.0)
-        longest_silence = parameters.switch("use_max_poss_sil_at_max_speech", True)
+        negative = parameters.number(
+            "neg_threshold", -1.0, least=-1.0, most=1.0, means=_NUMBERS["neg_threshold"][2]
+        )
+        longest_silence = parameters.switch(
+            "use_max_poss_sil_at_max_speech",
+            cls.use_max_poss_sil_at_max_speech,
+            means="cut in the longest silence; false: in the last one, as older versions did",
+        )
         return cls(
             **numbers,
             neg_threshold=None if negative < 0 else negative,
             use_max_poss_sil_at_max_speech=longest_silence,
         )
 
+    @classmethod
+    def of_recording(cls, parameters: RequestParameters) -> SegmentationOptions:
+        """`read`, where there are no other parameters: an unknown one is refused."""
+        options = cls.read(parameters)
+        parameters.rest()
+        return options
+
 
 _LONGEST_MS = 3_600_000.0  # an hour
-_RANGES = (
-    ("threshold", 0.0, 1.0),
-    ("neg_threshold", 0.0, 1.0),
-    ("min_speech_duration_ms", 0.0, _LONGEST_MS),
-    ("min_silence_duration_ms", 0.0, _LONGEST_MS),
-    ("speech_pad_ms", 0.0, _LONGEST_MS),
-    ("max_speech_duration_s", 0.1, math.inf),
-    ("min_silence_at_max_speech_ms", 0.0, _LONGEST_MS),
-)
+# Name -> least, most, and what it means.
+_NUMBERS = {
+    "threshold": (0.0, 1.0, "speech begins in the first window whose probability reaches it"),
+    "neg_threshold": (
+        0.0,
+        1.0,
+        "silence begins in the first window below it; negative: 0.15 below `threshold`",
+    ),
+    "min_speech_duration_ms": (0.0, _LONGEST_MS, "shorter speech is left out"),
+    "min_silence_duration_ms": (0.0, _LONGEST_MS, "a shorter silence does not end speech"),
+    "speech_pad_ms": (
+        0.0,
+        _LONGEST_MS,
+        "added on both sides; neighbours share a gap that is too short for both",
+    ),
+    "max_speech_duration_s": (
+        0.1,
+        math.inf,
+        "longer speech is cut, in its longest silence where it has one",
+    ),
+    "min_silence_at_max_speech_ms": (0.0, _LONGEST_MS, "the shortest silence that it may be cut in"),
+}

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tritonzoo.runtime.errors import InvalidInput
-from tritonzoo.runtime.request_parameters import ParameterValue, RequestParameters
+from tritonzoo.runtime.request_parameters import Asked, ParameterValue, RequestParameters
 
 WINDOW_S = 30.0
 TASKS = ("transcribe", "translate")
 
-_OFF = ("", "none", "off")
 _FALLBACK_TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 _MOST_TEMPERATURES = 16
 _MOST_BEAMS = 32
@@ -53,34 +52,86 @@ class DecodingOptions:
 
         Raises InvalidInput for a wrong value and for a name that there is not.
         """
-        sent = RequestParameters(values)
+        return cls.read(RequestParameters(values), defaults)
+
+    @classmethod
+    def read(cls, sent: RequestParameters, defaults: DecodingOptions | None = None) -> DecodingOptions:
+        """The same of parameters that note what is asked of them."""
         known = defaults or cls()
         options = cls(
-            language=sent.text("language").strip().lower(),
-            task=sent.text("task", known.task).strip().lower(),
-            prompt=sent.text("prompt"),
-            prompt_tokens=_ids(sent, "prompt_tokens"),
-            timestamps=sent.switch("timestamps", known.timestamps),
-            word_timestamps=sent.switch("word_timestamps", known.word_timestamps),
-            duration_s=sent.number("duration_s", known.duration_s, least=0, most=WINDOW_S),
+            language=sent.text(
+                "language", means="a code that the checkpoint has, such as `en`; empty: detected"
+            )
+            .strip()
+            .lower(),
+            task=sent.text("task", known.task, means="`transcribe`, or `translate` into English")
+            .strip()
+            .lower(),
+            prompt=sent.text("prompt", means="text that came before; its last 223 tokens are read"),
+            prompt_tokens=_ids(sent, "prompt_tokens", "the prompt as token ids, which may hold timestamps"),
+            timestamps=sent.switch(
+                "timestamps",
+                known.timestamps,
+                means="false: Whisper writes no timestamps, and a window is one segment",
+            ),
+            word_timestamps=sent.switch(
+                "word_timestamps", known.word_timestamps, means="words, with times and probabilities"
+            ),
+            duration_s=sent.number(
+                "duration_s",
+                known.duration_s,
+                least=0,
+                most=WINDOW_S,
+                means="how much of the window is audio; the rest is padding",
+            ),
             temperatures=_temperatures(sent),
-            beam_size=_whole(sent, "beam_size", known.beam_size, least=1, most=_MOST_BEAMS),
-            patience=sent.number("patience", known.patience, least=0.01, most=16),
-            length_penalty=_or_none(sent, "length_penalty", None, least=0, most=1),
-            max_new_tokens=_whole(sent, "max_new_tokens", 0),
-            min_new_tokens=_whole(sent, "min_new_tokens", 0),
-            compression_ratio_threshold=_or_none(
-                sent, "compression_ratio_threshold", known.compression_ratio_threshold
+            beam_size=sent.whole(
+                "beam_size", known.beam_size, least=1, most=_MOST_BEAMS, means="at temperature 0"
             ),
-            log_probability_threshold=_or_none(
-                sent, "log_probability_threshold", known.log_probability_threshold
+            patience=sent.number(
+                "patience",
+                known.patience,
+                least=0.01,
+                most=16,
+                means="ended beams to wait for, as a multiple of `beam_size`",
             ),
-            no_speech_threshold=_or_none(sent, "no_speech_threshold", known.no_speech_threshold),
+            length_penalty=sent.number_or_none(
+                "length_penalty",
+                known.length_penalty,
+                least=0,
+                most=1,
+                means="of beams; none: the mean log probability over the tokens",
+            ),
+            max_new_tokens=sent.whole(
+                "max_new_tokens", 0, means="of each window; 0: as many as the model has room for"
+            ),
+            min_new_tokens=sent.whole(
+                "min_new_tokens", 0, means="of each window: the end is forbidden before; for measuring"
+            ),
+            compression_ratio_threshold=sent.number_or_none(
+                "compression_ratio_threshold",
+                known.compression_ratio_threshold,
+                means="a text that repeats itself more fails",
+            ),
+            log_probability_threshold=sent.number_or_none(
+                "log_probability_threshold",
+                known.log_probability_threshold,
+                means="a text less certain, on average over its tokens, fails; a checkpoint may bring another"
+                " default",
+            ),
+            no_speech_threshold=sent.number_or_none(
+                "no_speech_threshold",
+                known.no_speech_threshold,
+                means="none: neither looked at nor measured, and the prompt is read in one run",
+            ),
             suppress_tokens=_suppressed(sent),
-            seed=_whole(sent, "seed", known.seed, most=2**63 - 1),
-            job=sent.text("job"),
+            seed=sent.whole(
+                "seed", known.seed, most=2**63 - 1, means="of what is drawn at temperatures above 0"
+            ),
+            job=sent.text("job", means="any name; windows of one job can be ended together"),
         )
-        sent.rest(["cancel_job"])
+        sent.text("cancel_job", means="ends every window of that job, waiting or at work")
+        sent.rest()
         return options
 
     def __post_init__(self) -> None:
@@ -96,44 +147,22 @@ class DecodingOptions:
             )
 
 
-def _whole(sent: RequestParameters, name: str, default: int, *, least: int = 0, most: int = 1_000_000) -> int:
-    number = sent.number(name, default, least=least, most=most)
-    if number != int(number):
-        raise InvalidInput(f"parameter {name} is {number:g}; it must be a whole number")
-    return int(number)
-
-
-def _or_none(
-    sent: RequestParameters,
-    name: str,
-    default: float | None,
-    *,
-    least: float = float("-inf"),
-    most: float = float("inf"),
-) -> float | None:
-    """A number, or None for the words that switch it off and for a default of None."""
-    text = sent.text(name, "none" if default is None else str(default)).strip().lower()
-    return None if text in _OFF else sent.number(name, default or 0.0, least=least, most=most)
-
-
-def _list(
-    sent: RequestParameters, name: str, kind: type[int] | type[float], example: str
-) -> tuple[float, ...]:
-    text = sent.text(name)
-    try:
-        return tuple(kind(part) for part in text.split(",") if part.strip())
-    except ValueError:
-        raise InvalidInput(
-            f"parameter {name} is {text!r}; it must be numbers with commas between them, such as {example}"
-        ) from None
-
-
-def _ids(sent: RequestParameters, name: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in _list(sent, name, int, "11,502,48"))
+def _ids(sent: RequestParameters, name: str, means: str, default: str = "") -> tuple[int, ...]:
+    numbers = sent.numbers(name, default, kind=int, example="11,502,48", means=means)
+    return tuple(int(number) for number in numbers)
 
 
 def _temperatures(sent: RequestParameters) -> tuple[float, ...]:
-    temperatures = _list(sent, "temperatures", float, "0.0,0.2,0.4") or _FALLBACK_TEMPERATURES
+    temperatures = (
+        sent.numbers(
+            "temperatures",
+            ",".join(map(str, _FALLBACK_TEMPERATURES)),
+            kind=float,
+            example="0.0,0.2,0.4",
+            means="tried in turn while a text fails a threshold; if all fail, the likeliest is kept",
+        )
+        or _FALLBACK_TEMPERATURES
+    )
     if len(temperatures) > _MOST_TEMPERATURES or not all(0 <= each <= 10 for each in temperatures):
         raise InvalidInput(
             f"parameter temperatures must hold 1 to {_MOST_TEMPERATURES} numbers from 0 to 10, such as"
@@ -144,7 +173,15 @@ def _temperatures(sent: RequestParameters) -> tuple[float, ...]:
 
 def _suppressed(sent: RequestParameters) -> tuple[int, ...] | None:
     """Ids that the caller names; None where it names none or says -1, for the checkpoint's own."""
-    default = str(_CHECKPOINTS_OWN)
-    if sent.text("suppress_tokens", default).strip() == default:
-        return None
-    return _ids(sent, "suppress_tokens")
+    means = "ids, besides Whisper's controls; -1: the checkpoint's own"
+    ids = _ids(sent, "suppress_tokens", means, default=str(_CHECKPOINTS_OWN))
+    return None if ids == (_CHECKPOINTS_OWN,) else ids
+
+
+def _read() -> dict[str, Asked]:
+    sent = RequestParameters({})
+    DecodingOptions.read(sent)
+    return sent.asked
+
+
+PARAMETERS = _read()  # name -> what a caller may send
