@@ -146,6 +146,21 @@ def check(
 
 
 @app.command()
+def docs(
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; fail and show what is stale.")
+    ] = False,
+) -> None:
+    """Write each pipeline's page, docs/pipelines/<pipeline>.md, and the tables that name them."""
+    from tritonzoo.pages.command import docs as run
+    from tritonzoo.repository import Repository
+
+    with _told_plainly():
+        if not run(Repository.find(), check=check):
+            raise typer.Exit(1)
+
+
+@app.command()
 def derive(profile: Annotated[str, typer.Argument(help="Such as cpu-int8 or gpu-tensorrt-fp16.")]) -> None:
     """Write each configs/<profile>.pbtxt, which Triton picks with --model-config-name=<profile>."""
     from tritonzoo.profiles import derive as write
@@ -328,6 +343,42 @@ def bench(
         wanted = BenchCommand(url, profile, inputs, labels, json, save, plot)
         if not run_bench(pipeline, options, wanted):
             raise typer.Exit(1)
+
+
+@app.command()
+def explain(
+    pipeline: Annotated[str, typer.Argument(help="Which pipeline, such as ensemble_sentiment.")],
+    concurrency: Annotated[int, typer.Option(help="Clients that each wait for an answer.")] = 1,
+    url: Annotated[
+        str, typer.Option(help="A running server, as for infer; default: this tree is served meanwhile.")
+    ] = "",
+    profile: Annotated[str, typer.Option(help="To serve this tree with, as for serve.")] = "cpu-fp32",
+    inputs: Annotated[
+        Path | None, typer.Option(help="A file or folder of yours; default: data_samples/PIPELINE.")
+    ] = None,
+    parameter: Annotated[
+        list[str] | None, typer.Option(help="name=value, of every request; can be given again.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(help="Of what is measured.")] = 10,
+    warmup: Annotated[float, typer.Option(help="Seconds under load before it.")] = 2,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw one request through the steps: a .png, .svg or .pdf.")
+    ] = None,
+) -> None:
+    """Show where a pipeline's milliseconds go, step by step, and what to change."""
+    from tritonzoo.bench.options import BenchOptions, Load, parameters_of
+    from tritonzoo.explain.command import run_explain
+
+    with _told_plainly():
+        options = BenchOptions(
+            (Load("concurrency", concurrency),),
+            seconds=seconds,
+            warmup_s=warmup,
+            repeats=1,
+            parameters=parameters_of(parameter or []),
+        )
+        run_explain(pipeline, options, url=url, profile=profile, inputs=inputs, as_json=json, picture=plot)
 
 
 @app.command()

@@ -18,15 +18,19 @@ from tritonclient.utils import triton_to_np_dtype
 
 from tritonzoo.cli import app
 from tritonzoo.ledger import Entry
+from tritonzoo.pages.parameters import parameters
 from tritonzoo.profiles import PROFILES
 from tritonzoo.recipe import Recipe
+from tritonzoo.repository import Repository
+from tritonzoo.runtime.whisper.options import PARAMETERS as DECODER_PARAMETERS
 
 ROOT = Path(__file__).parents[2]
 PATTERNS = (
-    "*.md", "docs/*.md", "backends/*.md", "bench/*/README.md", "data_samples/*/README.md",
+    "*.md", "docs/*.md", "docs/pipelines/*.md", "backends/*.md", "bench/*/README.md", "data_samples/*/README.md",
     "model_repository/*/README.md", "ensembles/*/README.md", "starters/*/README.md",
 )  # fmt: skip
 PAGES = sorted(path for pattern in PATTERNS for path in ROOT.glob(pattern))
+REPOSITORY = Repository.find(ROOT)
 GUIDES = sorted(ROOT.glob("docs/*.md"))
 
 PROGRAM = typer.main.get_command(app)
@@ -213,6 +217,25 @@ def test_every_field_of_a_ledger_entry_is_explained_and_no_other() -> None:
     rows = table("conversion.md", "| field | meaning |", section="## The ledger")
     explained = {name for cell, *_ in rows for name in names_in(cell)}
     assert explained == {field.name for field in dataclasses.fields(Entry)}
+
+
+@pytest.mark.parametrize(
+    ("guide", "pipelines"),
+    [
+        ("audio.md", ("ensemble_vad", "vad_stream")),
+        ("transcription.md", ("ensemble_transcription", "transcription_stream")),
+    ],
+)
+def test_every_request_parameter_is_explained_and_no_other(guide: str, pipelines: tuple[str, ...]) -> None:
+    explained = {name for cell, *_ in table(guide, "| parameter | default |") for name in names_in(cell)}
+    assert explained == {name for each in pipelines for name in parameters(REPOSITORY.model(each))}
+
+
+def test_every_parameter_of_the_decoder_is_explained_and_no_other() -> None:
+    explained = {
+        name for cell, *_ in table("whisper.md", "| parameter | default |") for name in names_in(cell)
+    }
+    assert explained == set(DECODER_PARAMETERS)
 
 
 def test_every_serving_profile_is_explained_and_no_other() -> None:

@@ -158,4 +158,4 @@ def _a_number(least: float, most: float) -> str:
 
 
 def _digits(number: float) -> str:
-    return str(number) if isinstance(number, int) else f"{number:g}"
+    return str(int(number)) if number == int(number) else f"{number:g}"
