@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tritonzoo.bench.compare import print_comparison
+from tritonzoo.bench.compare import named, print_comparison
 from tritonzoo.bench.options import BenchOptions
 from tritonzoo.bench.plot import plot
 from tritonzoo.bench.run import bench
@@ -60,6 +60,5 @@ def run_compare(files: list[Path], picture: Path | None) -> None:
     first, second = files
     one, other = print_comparison(first, second, Console())
     if picture is not None:
-        names = (first.stem, second.stem) if first.stem != second.stem else (str(first), str(second))
-        plot(dict(zip(names, (one, other), strict=True)), picture)
+        plot(dict(zip(named(first, second), (one, other), strict=True)), picture)
         notices.print(f"drawn {picture}", soft_wrap=True)

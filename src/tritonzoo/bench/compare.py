@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +29,8 @@ class Pair:
     @property
     def throughput_ratio(self) -> float:
         """Of the second to the first; above 1 the second answers more."""
-        return self.second.throughput_per_s / self.first.throughput_per_s
+        first = self.first.throughput_per_s
+        return self.second.throughput_per_s / first if first else math.inf
 
     def latency_ratio(self, value: Callable[[Point], float | None]) -> float | None:
         """Of the second to the first; below 1 the second is quicker."""
@@ -73,16 +75,15 @@ def differences(first: Figures, second: Figures) -> list[str]:
 def print_comparison(first: Path, second: Path, console: Console) -> tuple[Figures, Figures]:
     """Print both, and what their ratios are worth; the figures that were read."""
     one, other = Figures.read(first), Figures.read(second)
-    title = f"{one.pipeline}: {first.name} and {second.name}, and the second to the first"
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("load", no_wrap=True)
-    for column in ("answers/s", "", "ratio", "p50 ms", "", "ratio", "p99 ms", "", "ratio"):
-        table.add_column(column, justify="right", no_wrap=True)
-    is_judged = any(point.accuracy for point in (*one.points, *other.points))
-    for column in ("accuracy", "") if is_judged else ():
-        table.add_column(column, justify="right")
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("")
+    for column in (*named(first, second), "second to first"):
+        table.add_column(column, justify="right", overflow="fold")
     for pair in pairs(one, other):
-        table.add_row(*_row(pair, is_judged=is_judged))
+        table.add_row(f"[bold]{pair.first.load}[/]")
+        for cells in _rows(pair):
+            table.add_row(*cells)
+    console.print(one.pipeline)
     console.print(table)
     if any(pair.throughputs_overlap for pair in pairs(one, other)):
         console.print("~ the repeats of one reach into those of the other: it may be chance")
@@ -99,22 +100,27 @@ def p99_ms(point: Point) -> float | None:
     return point.middle(lambda window: window.latency.p99_ms)
 
 
-def _row(pair: Pair, *, is_judged: bool) -> list[str]:
-    chance = "~" if pair.throughputs_overlap else ""
-    cells = [
-        str(pair.first.load),
-        f"{pair.first.throughput_per_s:.1f}",
-        f"{pair.second.throughput_per_s:.1f}",
+def named(first: Path, second: Path) -> tuple[str, str]:
+    """What the two are called: their files' names, or paths where those are the same."""
+    return (first.stem, second.stem) if first.stem != second.stem else (str(first), str(second))
+
+
+def _rows(pair: Pair) -> Iterator[tuple[str, str, str, str]]:
+    one, other = pair.first, pair.second
+    chance = "~ " if pair.throughputs_overlap else ""
+    yield (
+        "  answers a second",
+        f"{one.throughput_per_s:.1f}",
+        f"{other.throughput_per_s:.1f}",
         f"{chance}{pair.throughput_ratio:.2f}",
-    ]
-    for value in (p50_ms, p99_ms):
-        numbers = (value(pair.first), value(pair.second))
-        cells += ["" if number is None else f"{number:.1f}" for number in numbers]
+    )
+    for title, value in (("  p50 ms", p50_ms), ("  p99 ms", p99_ms)):
+        cells = ["" if (ms := value(point)) is None else f"{ms:.1f}" for point in (one, other)]
         ratio = pair.latency_ratio(value)
-        cells.append("" if ratio is None else f"{ratio:.2f}")
-    if is_judged:
-        cells += [str(point.accuracy or "") for point in (pair.first, pair.second)]
-    return cells
+        yield (title, cells[0], cells[1], "" if ratio is None else f"{ratio:.2f}")
+    judged = one.accuracy or other.accuracy
+    if judged:
+        yield (f"  {judged.measure}", str(one.accuracy or ""), str(other.accuracy or ""), "")
 
 
 def _loads(figures: Figures) -> str:

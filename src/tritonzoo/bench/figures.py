@@ -100,7 +100,7 @@ class Figures:
     inputs: Mapping[str, Any]  # how many, from where, how long
     environment: Mapping[str, Any]
     points: Sequence[Point]
-    rounds: Sequence[str] = ()  # models whose counts are rounds of iterative sequences
+    batching: Sequence[str] = ()  # the members that Triton may give several requests at once
 
     def to_json(self) -> str:
         """All of it; a figure that is not there is null."""
@@ -116,7 +116,7 @@ class Figures:
             for point in self.points
         ]
         return json.dumps(
-            _plain({"format": FORMAT, **asdict(self), "points": points}), indent=1, allow_nan=False
+            plain({"format": FORMAT, **asdict(self), "points": points}), indent=1, allow_nan=False
         )
 
     def save(self, path: Path) -> None:
@@ -161,10 +161,10 @@ def _window(saved: Mapping[str, Any]) -> Window:
     )
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Without what JSON does not have, and without digits that were not measured."""
     if isinstance(value, float):
         return float(f"{value:.7g}") if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {name: _plain(item) for name, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+        return {name: plain(item) for name, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, list | tuple) else value

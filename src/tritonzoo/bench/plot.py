@@ -22,6 +22,7 @@ def plot(figures: Mapping[str, Figures], path: Path) -> None:
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
+        from matplotlib.ticker import LogLocator
     except ImportError:
         raise BenchError(MISSING) from None
     figure = Figure(figsize=(8, 5), layout="constrained")
@@ -45,9 +46,12 @@ def plot(figures: Mapping[str, Figures], path: Path) -> None:
                 fontsize=8,
                 color=colour,
             )
+    axes.margins(x=0.12)  # room for the last label
     axes.set_xlim(left=0)
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+    axes.yaxis.set_minor_formatter(lambda value, _: f"{value:g}")
     axes.set_xlabel("answers a second (further right is better)")
     axes.set_ylabel("milliseconds to an answer (lower is better)")
     pipelines = ", ".join(dict.fromkeys(one.pipeline for one in figures.values()))

@@ -74,7 +74,7 @@ async def _bench(
         inputs=_described(inputs, source),
         environment=asdict(around),
         points=points,
-        rounds=[name for name, config in configs.items() if counts_rounds(config)],
+        batching=[name for name, config in configs.items() if batches(config)],
     )
 
 
@@ -94,6 +94,11 @@ def members_of(config: dict[str, Any]) -> list[str]:
     steps = [str(step["model_name"]) for step in config.get("ensemble_scheduling", {}).get("step", ())]
     calls = str(config.get("parameters", {}).get("calls", {}).get("string_value", ""))
     return list(dict.fromkeys([*steps, *(name.strip() for name in calls.split(",") if name.strip())]))
+
+
+def batches(config: dict[str, Any]) -> bool:
+    """Whether the size of its batches says something: not an ensemble's, nor where requests go one by one."""
+    return int(config.get("max_batch_size", 0)) > 1 and config.get("platform") != "ensemble"
 
 
 def counts_rounds(config: dict[str, Any]) -> bool:

@@ -19,7 +19,7 @@ OTHER_CORES = 0.1  # and other programs are
 
 def print_figures(figures: Figures, console: Console) -> None:
     """Print a row for each figure and a column for each load, then notes and the environment."""
-    table = Table(title=_title(figures), title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD)
     table.add_column("")
     for point in figures.points:
         table.add_column(str(point.load), justify="right", no_wrap=True)
@@ -27,6 +27,7 @@ def print_figures(figures: Figures, console: Console) -> None:
         cells = [cell(point) for point in figures.points]
         if any(cells):
             table.add_row(title, *cells)
+    console.print(_title(figures), soft_wrap=True)
     console.print(table)
     for note in notes(figures):
         console.print(note, soft_wrap=True)
@@ -99,9 +100,9 @@ def _rows(figures: Figures) -> dict[str, Callable[[Point], str]]:
 
 
 def _batching(figures: Figures) -> list[str]:
-    """The members whose batches can be counted, in the order of their names."""
+    """The members whose batches can be counted, in the order of the pipeline."""
     known = {name for point in figures.points for name in point.batch_sizes()}
-    return sorted(known - {figures.pipeline, *figures.rounds})
+    return [name for name in figures.batching if name in known]
 
 
 def _padded(figures: Figures) -> list[str]:

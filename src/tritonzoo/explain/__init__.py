@@ -1,0 +1,1 @@
+"""`tritonzoo explain`: where a pipeline's milliseconds go, and what to change where the figures say so."""
