@@ -14,7 +14,7 @@ import pytest
 
 from tests.unit.check_tree import PLAIN_CODE, graph, prove, write_check_tree
 from tests.unit.check_tree import WRITE as CONFIG_OF_WRITE
-from tritonzoo.check import RULES, Finding, check
+from tritonzoo.check import RULES, Finding, Severity, check
 from tritonzoo.lock import sha256_of
 from tritonzoo.pull import lock_artifacts
 from tritonzoo.repository import Repository
@@ -199,6 +199,9 @@ PLANTED = {
     "a warm-up of another shape": swap(SCORES, "dims: [ 4 ] zero_data", "dims: [ 2, 4 ] zero_data", "warmup-tensor"),
     "a warm-up of any shape": swap(SCORES, "dims: [ 4 ] zero_data", "dims: [ -1 ] zero_data", "warmup-tensor"),
     "a warm-up of too many rows": swap(SCORES, "batch_size: 2", "batch_size: 17", "warmup-batch-size"),
+    "a warm-up of rows without a batch axis": swap(
+        STREAM, "model_transaction", 'model_warmup [{ name: "w" batch_size: 2\n  inputs { key: "prompt" value { data_type: '
+        'TYPE_STRING dims: [ 1 ] zero_data: true } } }]\nmodel_transaction', "warmup-batch-size", "model_warmup"),
     "a warm-up from a file that is not there": swap(TOKENS, '"text.bin"', '"txt.bin"', "warmup-file"),
     "a warm-up from a file of another size": swap(SCORES, 'dims: [ 4 ] input_data_file', 'dims: [ 5 ] input_data_file',
                                                   "warmup-file"),
@@ -357,6 +360,78 @@ def test_a_fault_is_found_where_it_is(tmp_path: Path, fault: Planted) -> None:
     expected = (fault.rules[0], file, line_of(root / file, fault.at, last=fault.at_last))
     assert expected in [(finding.rule, finding.path, finding.line) for finding in findings], told(findings)
     assert sorted(finding.rule for finding in findings) == sorted(fault.rules), told(findings)
+
+
+# -- a pipeline whose process may die --------------------------------------------------------------------
+
+ASK = "ensembles/ask/config.pbtxt"
+CONCURRENT = """from tritonzoo.runtime.concurrent import ConcurrentModel
+
+
+class TritonPythonModel(ConcurrentModel):
+    def infer_request(self, request): ...
+"""
+OF_A_SUBCLASS = """from tritonzoo.runtime.transcription.pipeline import TranscriptionModel as Base
+
+
+class Ours(Base): ...
+
+
+class TritonPythonModel(Ours): ...
+"""
+ITERATIVE = (
+    "sequence_batching { iterative_sequence: true max_sequence_idle_microseconds: 3600000000 "
+    "oldest { max_candidate_sequences: 64 } }\n"
+)
+
+
+def ask_with(root: Path, code: str, lines: str = "") -> tuple[Finding, ...]:
+    """What is found where the pipeline in Python has this code and these further lines."""
+    (root / "ensembles" / "ask" / "1" / "model.py").write_text(code)
+    path = root / ASK
+    path.write_text(path.read_text() + lines)
+    return check(Repository(root))
+
+
+@pytest.mark.parametrize("code", [CONCURRENT, OF_A_SUBCLASS], ids=["ConcurrentModel", "a subclass of it"])
+def test_a_pipeline_that_would_leave_callers_unanswered_is_found_with_the_lines_that_mend_it(
+    tmp_path: Path, code: str
+) -> None:
+    root = write_check_tree(tmp_path)
+
+    (finding,) = ask_with(root, code)
+
+    assert (finding.rule, finding.path) == ("python-unanswered", ASK)
+    assert finding.severity is Severity.WARNING
+    assert finding.line == line_of(root / ASK, 'backend: "python"')
+    assert "when its process dies" in finding.message
+    lines = finding.remedy.removeprefix("add ")
+    assert lines == ITERATIVE.strip()
+    assert check(Repository(root)) == (finding,)
+    (root / ASK).write_text((root / ASK).read_text() + lines + "\n")
+    assert told(check(Repository(root))) == ""
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ITERATIVE,
+        "model_transaction_policy { decoupled: true }\n",
+        "sequence_batching { oldest { max_candidate_sequences: 4 } }\n",
+    ],
+    ids=["iterative", "decoupled", "sequences that callers make"],
+)
+def test_a_pipeline_that_has_another_way_to_answer_is_not(tmp_path: Path, lines: str) -> None:
+    assert told(ask_with(write_check_tree(tmp_path), CONCURRENT, lines)) == ""
+
+
+def test_a_member_on_concurrent_model_is_not(tmp_path: Path) -> None:
+    root = write_check_tree(tmp_path)
+    (root / "model_repository" / "stream" / "1" / "model.py").write_text(CONCURRENT)
+    path = root / "model_repository" / "stream" / "config.pbtxt"
+    path.write_text(path.read_text().replace("model_transaction_policy { decoupled: true }\n", ""))
+
+    assert "python-unanswered" not in [finding.rule for finding in check(Repository(root))]
 
 
 # -- what no replaced text makes ---------------------------------------------------------------------------
@@ -568,6 +643,7 @@ def test_a_broken_folder_is_found(tmp_path: Path, deed: Deed, rules: str, file: 
 
 def test_every_rule_is_tried() -> None:
     tried = {rule for fault in PLANTED.values() for rule in fault.rules}
+    tried |= {"python-unanswered"}  # by tests of its own, above
     tried |= {rule for _, rules, _, _ in DEEDS.values() for rule in rules.split()}
 
     assert {rule.id for rule in RULES} - tried == set()

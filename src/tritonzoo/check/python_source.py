@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import tritonzoo.runtime
+
+_RUNTIME = Path(tritonzoo.runtime.__file__).parent
 OLDEST_PYTHON = (3, 10)  # of NVIDIA's 24.10 image
 # What would have to be installed beside Triton, or takes seconds to import.
 HEAVY = frozenset(
@@ -37,6 +40,15 @@ class PythonSource:
         """A class that the file defines at its top."""
         body = self.module.body if self.module else []
         return next((node for node in body if isinstance(node, ast.ClassDef) and node.name == name), None)
+
+    def origin_of(self, name: str) -> tuple[str, str]:
+        """(module, its name there) of a name that the file imports at its top; empty where it does not."""
+        for node in self.module.body if self.module else []:
+            if isinstance(node, ast.ImportFrom):
+                for alias in node.names:
+                    if (alias.asname or alias.name) == name:
+                        return node.module or "", alias.name
+        return "", ""
 
     def binds(self, name: str) -> bool:
         """Whether the module has this name for sure, or may have it."""
@@ -83,6 +95,28 @@ def is_runtime_model(source: PythonSource, node: ast.ClassDef) -> bool:
         )
         for statement in source.module.body
     )
+
+
+def derives_from(source: PythonSource, node: ast.ClassDef, module: str, name: str) -> bool:
+    """Whether a class derives from `name` of `module`, also by way of this file or the runtime."""
+    for base in node.bases:
+        if not isinstance(base, ast.Name):
+            continue
+        here = source.class_named(base.id)
+        if here is not None:
+            if here is not node and derives_from(source, here, module, name):
+                return True
+            continue
+        origin, original = source.origin_of(base.id)
+        if (origin, original) == (module, name):
+            return True
+        path = _RUNTIME.joinpath(*origin.split(".")[2:]).with_suffix(".py")
+        if origin.startswith("tritonzoo.runtime.") and path.is_file():
+            there = PythonSource.read(path)
+            found = there.class_named(original)
+            if found is not None and derives_from(there, found, module, name):
+                return True
+    return False
 
 
 def method(node: ast.ClassDef, name: str) -> ast.FunctionDef | ast.AsyncFunctionDef | None:

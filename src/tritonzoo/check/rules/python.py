@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from tritonzoo.check.finding import Fault, Place, Severity
 from tritonzoo.check.folder import Folder
-from tritonzoo.check.python_source import HEAVY, PythonSource, is_runtime_model, method
+from tritonzoo.check.python_source import HEAVY, PythonSource, derives_from, is_runtime_model, method
 from tritonzoo.check.rule import models, rule
 
 _CLASS = "TritonPythonModel"
@@ -97,6 +97,31 @@ def python_decoupled(folder: Folder) -> Iterator[Fault]:
             f"is decoupled, and its {_CLASS} is a PythonModel, which gives each request one answer",
             "derive it from ConcurrentModel, or remove model_transaction_policy",
             "model_transaction_policy",
+        )
+
+
+@rule(on=python_models, severity=Severity.WARNING)
+def python_unanswered(folder: Folder) -> Iterator[Fault]:
+    """A pipeline on `ConcurrentModel` that answers once is an iterative sequence.
+
+    The requests that its process has at work when it dies, killed for memory say, are otherwise never
+    answered: their callers wait until their own time limits. As an iterative sequence each gets an error
+    (docs/pbtxt.md, "Iterative sequences"). Members need it not, their callers are told by
+    `ConcurrentModel.call`; a caller's own sequences cannot have it.
+    """
+    source, node = _parsed(folder)
+    config = folder.config
+    if not folder.model.is_pipeline or node is None or config.HasField("sequence_batching"):
+        return
+    is_concurrent = derives_from(source, node, "tritonzoo.runtime.concurrent", "ConcurrentModel")
+    if is_concurrent and not config.model_transaction_policy.decoupled:
+        yield folder.fault(
+            "leaves its callers without an answer when its process dies: it is a ConcurrentModel, which"
+            " answers after execute has returned",
+            "add sequence_batching { iterative_sequence: true max_sequence_idle_microseconds: 3600000000"
+            " oldest { max_candidate_sequences: 64 } }"
+            + (", in place of dynamic_batching" if config.HasField("dynamic_batching") else ""),
+            "dynamic_batching" if config.HasField("dynamic_batching") else "backend",
         )
 
 
