@@ -314,6 +314,7 @@ def bench(
     warmup: Annotated[float, typer.Option(help="Seconds under load before the first repeat.")] = 3,
     repeats: Annotated[int, typer.Option(help="How often; figures are medians.")] = 3,
     timeout: Annotated[float, typer.Option(help="Seconds for one answer.")] = 60,
+    generator: Annotated[str, typer.Option(help="own, or perf_analyzer where it is installed.")] = "own",
     json: Annotated[bool, typer.Option("--json", help="One JSON object, every repeat in it.")] = False,
     save: Annotated[Path | None, typer.Option(help="Write that JSON here, for `compare`.")] = None,
     plot: Annotated[
@@ -337,6 +338,7 @@ def bench(
             warmup_s=warmup,
             repeats=repeats,
             arrivals=arrivals,  # type: ignore[arg-type]  # it is checked there
+            generator=generator,  # type: ignore[arg-type]  # it is checked there
             timeout_s=timeout,
             parameters=parameters_of(parameter or []),
         )

@@ -84,7 +84,7 @@ class GrpcCaller:
         request = service_pb2.ModelInferRequest(model_name=pipeline)
         for name, array in inputs.items():
             request.inputs.add(name=name, datatype=np_to_triton_dtype(array.dtype), shape=array.shape)
-            request.raw_input_contents.append(_raw(array))
+            request.raw_input_contents.append(raw(array))
         for name, value in parameters.items():
             kind = {bool: "bool_param", int: "int64_param", float: "double_param"}.get(
                 type(value), "string_param"
@@ -169,7 +169,8 @@ def caller(endpoint: Endpoint, timeout_s: float) -> Caller:
     return kind(endpoint, timeout_s)
 
 
-def _raw(array: Array) -> bytes:
+def raw(array: Array) -> bytes:
+    """A tensor's bytes on the wire; texts each with its length before it."""
     if array.dtype != np.object_:
         return array.tobytes()
     try:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from tritonzoo.bench import perf_analyzer
 from tritonzoo.bench.accuracy import Accuracy, accuracy, measured_output, told
 from tritonzoo.bench.calls import Caller, Made
 from tritonzoo.bench.figures import Point, Window
@@ -55,9 +56,9 @@ class Measurement:
         self._inputs = inputs
         self._options = options
         self._output = measured_output(pipeline) if any(one.label is not None for one in inputs) else ""
-        self._requests = [
-            caller.make(pipeline.name, as_arrays(pipeline, one.values), options.parameters) for one in inputs
-        ]
+        self._pipeline = pipeline
+        self._tensors = [as_arrays(pipeline, one.values) for one in inputs]
+        self._requests = [caller.make(pipeline.name, one, options.parameters) for one in self._tensors]
 
     @property
     def requests(self) -> Sequence[Made]:
@@ -93,6 +94,36 @@ class Measurement:
         ]
         errors = [call.reply.error for call in generator.calls if call.reply.error]
         return Point(load, windows, errors[0] if errors else "")
+
+    async def by_perf_analyzer(self, load: Load) -> Point:
+        """The same, loaded by perf_analyzer; what Triton counts includes what it sends to warm up."""
+        program, pipeline = perf_analyzer.find(), self._pipeline
+        data = perf_analyzer.input_data(pipeline, self._tensors)
+        windows = []
+        for _ in range(self._options.repeats):
+            before = await self.read()
+            run = await perf_analyzer.run(
+                program, pipeline.name, self._target.endpoint, load, self._options, data
+            )
+            after = await self.read()
+            lasted_s, used = after.at_s - before.at_s, after.processor - before.processor
+            steps = difference(after.steps, before.steps)
+            asked = max(len(run.latencies_s), steps.get(pipeline.name, Counts()).requests)
+            windows.append(
+                Window(
+                    seconds=run.seconds,
+                    answered=len(run.latencies_s),
+                    errors=0,  # one ends perf_analyzer
+                    latency=Latency.of(run.latencies_s),
+                    steps=steps,
+                    padding=_waste(after.padding, before.padding),
+                    cpu_s_per_request=None if used.server_s is None else used.server_s / asked,
+                    memory_bytes=await self.memory_bytes(),
+                    generator_cores=used.generator_s / lasted_s,
+                    other_cores=None if used.others_s is None else used.others_s / lasted_s,
+                )
+            )
+        return Point(load, windows)
 
     async def read(self) -> Reading:
         """All counters now."""

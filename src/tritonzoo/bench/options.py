@@ -11,6 +11,7 @@ from tritonzoo.errors import BenchError
 
 Arrivals = Literal["poisson", "constant"]
 Protocol = Literal["grpc", "http"]
+Generator = Literal["own", "perf_analyzer"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class BenchOptions:
     warmup_s: float = 3.0  # under load, before the first repeat
     repeats: int = 3
     arrivals: Arrivals = "poisson"  # of the open loop
+    generator: Generator = "own"
     timeout_s: float = 60.0  # for one answer
     seed: int = 0  # of the order of the inputs and of Poisson's arrivals
     parameters: Mapping[str, ParameterValue] = field(default_factory=dict)  # of every request
@@ -53,6 +55,10 @@ class BenchOptions:
             raise BenchError(f"--protocol {self.protocol}: it is grpc or http")
         if self.arrivals not in ("poisson", "constant"):
             raise BenchError(f"--arrivals {self.arrivals}: they are poisson or constant")
+        if self.generator not in ("own", "perf_analyzer"):
+            raise BenchError(f"--generator {self.generator}: it is own or perf_analyzer")
+        if self.parameters and self.generator != "own":
+            raise BenchError("--parameter is for our own generator; leave --generator out")
         if not self.seconds > 0 or self.warmup_s < 0 or self.repeats < 1:
             raise BenchError(
                 f"--seconds {self.seconds:g} --warmup {self.warmup_s:g} --repeats {self.repeats}: "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ class Processor:
     """Seconds of processor time used so far."""
 
     server_s: float | None  # None: it runs on another machine
-    generator_s: float  # this process
+    generator_s: float  # this process, and those that it started and that have ended
     machine_s: float  # everything, by /proc/stat
 
     def __sub__(self, before: Processor) -> Processor:
@@ -43,7 +42,9 @@ def processor(pids: Iterable[int] | None) -> Processor:
     if pids is not None:
         found = [one for one in map(proc.process, pids) if one is not None]
         server_s = sum(one.cpu_ticks for one in found) / _TICKS_PER_S
-    return Processor(server_s, time.process_time(), _machine_s())
+    used = os.times()
+    generator_s = used.user + used.system + used.children_user + used.children_system
+    return Processor(server_s, generator_s, _machine_s())
 
 
 def memory_bytes(pids: Iterable[int]) -> int:

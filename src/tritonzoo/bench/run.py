@@ -63,7 +63,8 @@ async def _bench(
         points = []
         for load in options.loads:
             on_step(f"{load}, {options.repeats} x {options.seconds:g} s after {options.warmup_s:g} s")
-            points.append(await measurement.under(load))
+            is_own = options.generator == "own"
+            points.append(await (measurement.under if is_own else measurement.by_perf_analyzer)(load))
     finally:
         await sender.close()
         await transport.close()

@@ -68,8 +68,9 @@ def _title(figures: Figures) -> str:
         lengths = f" of {inputs['words']['least']} to {inputs['words']['most']} words"
     elif "audio_s" in inputs:
         lengths = f" of {inputs['audio_s']['least']:.1f} to {inputs['audio_s']['most']:.1f} s"
+    by = "" if options["generator"] == "own" else f" by {options['generator']}"
     return (
-        f"{figures.pipeline} · {options['protocol']} · {inputs['count']} inputs{lengths} · "
+        f"{figures.pipeline} · {options['protocol']}{by} · {inputs['count']} inputs{lengths} · "
         f"median of {options['repeats']} x {options['seconds']:g} s"
     )
 

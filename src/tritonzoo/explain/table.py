@@ -37,6 +37,8 @@ def print_explanation(found: Explanation, console: Console) -> None:
         console.print(line, soft_wrap=True)
     if found.trace is not None:
         console.print(f"\none request of {clients}, by Triton's trace")
+        if not seen.is_chain:
+            console.print("[dim](calls of other models from Python are not in Triton's traces)[/]")
         for text in timeline(found.trace, min(console.width, 100)):
             console.print(text, soft_wrap=True)
     console.print()
