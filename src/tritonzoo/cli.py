@@ -315,6 +315,9 @@ def bench(
     repeats: Annotated[int, typer.Option(help="How often; figures are medians.")] = 3,
     timeout: Annotated[float, typer.Option(help="Seconds for one answer.")] = 60,
     generator: Annotated[str, typer.Option(help="own, or perf_analyzer where it is installed.")] = "own",
+    ab: Annotated[
+        Path | None, typer.Option(help="Only write bodies for Apache Benchmark into this folder.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object, every repeat in it.")] = False,
     save: Annotated[Path | None, typer.Option(help="Write that JSON here, for `compare`.")] = None,
     plot: Annotated[
@@ -322,7 +325,7 @@ def bench(
     ] = None,
 ) -> None:
     """Load a pipeline with real inputs: how fast it answers, how right, and at what cost."""
-    from tritonzoo.bench.command import COMPARE, BenchCommand, run_bench, run_compare
+    from tritonzoo.bench.command import COMPARE, BenchCommand, run_bench, run_compare, write_ab
     from tritonzoo.bench.options import BenchOptions, loads_of, parameters_of
 
     with _told_plainly():
@@ -343,7 +346,9 @@ def bench(
             parameters=parameters_of(parameter or []),
         )
         wanted = BenchCommand(url, profile, inputs, labels, json, save, plot)
-        if not run_bench(pipeline, options, wanted):
+        if ab is not None:
+            write_ab(pipeline, options, wanted, ab)
+        elif not run_bench(pipeline, options, wanted):
             raise typer.Exit(1)
 
 

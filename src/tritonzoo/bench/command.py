@@ -7,7 +7,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from tritonzoo.bench.apache import command, described, write_bodies
 from tritonzoo.bench.compare import named, print_comparison
+from tritonzoo.bench.inputs import inputs_of
 from tritonzoo.bench.options import BenchOptions
 from tritonzoo.bench.plot import plot
 from tritonzoo.bench.run import bench
@@ -16,6 +18,7 @@ from tritonzoo.bench.target import target
 from tritonzoo.errors import BenchError
 from tritonzoo.progress import console as notices
 from tritonzoo.progress import steps
+from tritonzoo.repository import Repository
 
 COMPARE = "compare"  # in place of a pipeline
 
@@ -51,6 +54,18 @@ def run_bench(pipeline: str, options: BenchOptions, wanted: BenchCommand) -> boo
         plot({pipeline: figures}, wanted.plot)
         notices.print(f"drawn {wanted.plot}", soft_wrap=True)
     return not any(point.errors for point in figures.points)
+
+
+def write_ab(pipeline: str, options: BenchOptions, wanted: BenchCommand, folder: Path) -> None:
+    """Write a body for each input into `folder`, and print the command that sends the first."""
+    inputs = inputs_of(one := described(Repository.find().model(pipeline)), wanted.inputs, None)
+    written = write_bodies(one, inputs, folder)
+    clients = next((int(load.value) for load in options.loads if load.kind == "concurrency"), 1)
+    url = wanted.url if wanted.url.startswith("http") else "http://localhost:8000"
+    notices.print(
+        f"{len(written)} bodies in {folder}; with `tritonzoo serve` in another shell:", soft_wrap=True
+    )
+    print(command(pipeline, written[0], url, clients, options.seconds))  # noqa: T201  to be run
 
 
 def run_compare(files: list[Path], picture: Path | None) -> None:
