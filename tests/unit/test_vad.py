@@ -65,6 +65,7 @@ def test_hours_of_talk_with_pauses_are_not_remembered() -> None:
         ({"threshold": "1.5"}, "parameter threshold is '1.5'; it must be a number from 0 to 1"),
         ({"speech_pad_ms": "wide"}, "parameter speech_pad_ms is 'wide'"),
         ({"max_speech_duration_s": 0}, "parameter max_speech_duration_s is 0; it must be a number of at least 0.1"),
+        ({"neg_threshold": -1}, "parameter neg_threshold is -1; it must be a number from 0 to 1, or none"),
         ({"threshold": "0.3", "neg_threshold": "0.4"}, "make neg_threshold the lower one"),
         ({"use_max_poss_sil_at_max_speech": "maybe"}, "it must be true or false"),
     ],
@@ -77,6 +78,7 @@ def test_a_wrong_parameter_is_named_with_its_range(sent, sentence) -> None:
 
 def test_parameters_that_are_not_sent_have_their_defaults() -> None:
     assert SegmentationOptions.read(RequestParameters({})) == SegmentationOptions()
+    assert SegmentationOptions.read(RequestParameters({"neg_threshold": "none"})) == SegmentationOptions()
     sent = {"threshold": "0.4", "neg_threshold": 0.2, "speech_pad_ms": 100}
     assert SegmentationOptions.read(RequestParameters(sent)) == SegmentationOptions(
         threshold=0.4, neg_threshold=0.2, speech_pad_ms=100

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from tritonzoo.runtime.errors import InvalidInput
 from tritonzoo.runtime.request_parameters import RequestParameters
@@ -50,23 +51,15 @@ class SegmentationOptions:
             InvalidInput: one is no number, or out of its range.
         """
         numbers = {
-            name: parameters.number(name, getattr(cls, name), least=least, most=most, means=means)
+            name: _read(parameters, name, getattr(cls, name), least, most, means)
             for name, (least, most, means) in _NUMBERS.items()
-            if getattr(cls, name) is not None
         }
-        negative = parameters.number(
-            "neg_threshold", -1.0, least=-1.0, most=1.0, means=_NUMBERS["neg_threshold"][2]
-        )
         longest_silence = parameters.switch(
             "use_max_poss_sil_at_max_speech",
             cls.use_max_poss_sil_at_max_speech,
             means="cut in the longest silence; false: in the last one, as older versions did",
         )
-        return cls(
-            **numbers,
-            neg_threshold=None if negative < 0 else negative,
-            use_max_poss_sil_at_max_speech=longest_silence,
-        )
+        return cls(**numbers, use_max_poss_sil_at_max_speech=longest_silence)
 
     @classmethod
     def of_recording(cls, parameters: RequestParameters) -> SegmentationOptions:
@@ -83,7 +76,7 @@ _NUMBERS = {
     "neg_threshold": (
         0.0,
         1.0,
-        "silence begins in the first window below it; negative: 0.15 below `threshold`",
+        "silence begins in the first window below it; none: 0.15 below `threshold`",
     ),
     "min_speech_duration_ms": (0.0, _LONGEST_MS, "shorter speech is left out"),
     "min_silence_duration_ms": (0.0, _LONGEST_MS, "a shorter silence does not end speech"),
@@ -99,3 +92,12 @@ _NUMBERS = {
     ),
     "min_silence_at_max_speech_ms": (0.0, _LONGEST_MS, "the shortest silence that it may be cut in"),
 }
+
+
+def _read(
+    parameters: RequestParameters, name: str, default: float | None, least: float, most: float, means: str
+) -> Any:
+    """A number; None for one whose default that is."""
+    if default is None:
+        return parameters.number_or_none(name, default, least=least, most=most, means=means)
+    return parameters.number(name, default, least=least, most=most, means=means)
