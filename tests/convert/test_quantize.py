@@ -13,7 +13,7 @@ pytest.importorskip("onnx", reason="conversion needs tritonzoo[convert]")
 from onnx import TensorProto, numpy_helper
 
 from tests.convert.graphs import Sample, evaluator, node, operators, save
-from tritonzoo.convert.calibrate import Engine, Method, quantize_static
+from tritonzoo.convert.calibrate import Engine, Method, layer_costs, quantize_static
 from tritonzoo.convert.quantize import quantize_dynamic
 from tritonzoo.errors import ConversionError, ParityError
 from tritonzoo.recipe import Tolerance
@@ -170,6 +170,15 @@ def test_just_the_convolution_with_wild_weights_is_left_out(
     quantized = quantize_static(source, target, images, "minmax", compare, tolerance, engine=engine)
     assert {layer.name for layer in quantized.left_out} == culprits
     compare(target).judge(tolerance)
+
+
+def test_the_convolution_with_wild_weights_costs_most_and_nothing_is_written(tmp_path: Path) -> None:
+    source = convolutional(tmp_path / "model.onnx", "c1")
+    cost = layer_costs(source, samples((3, 16, 16)), "minmax", engine="tensorrt")
+    assert len(cost) == 4
+    assert max(cost, key=lambda name: cost[name]) == "conv1"
+    assert cost["conv1"] > 10 * cost["conv2"]
+    assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
 
 
 def test_for_onnxruntime_the_convolutions_run_in_int8(tmp_path: Path) -> None:

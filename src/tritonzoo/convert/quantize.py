@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -208,6 +208,23 @@ def _restored(quantized: ModelProto, nodes: Sequence[NodeProto], original: Model
     return copy
 
 
+def costs(
+    model: ModelProto,
+    candidates: Iterable[str],
+    build: Build,
+    samples: Sequence[Sample],
+    on_step: Step,
+) -> dict[str, float]:
+    """For each candidate, what the outputs lose when it alone is int8."""
+    names = tuple(candidates)
+    expected = _answers(model, samples)
+    cost = {}
+    for number, name in enumerate(names, 1):
+        on_step(f"measuring what int8 costs in layer {number} of {len(names)}")
+        cost[name] = _distance(expected, _answers(build(frozenset(names) - {name}), samples))
+    return cost
+
+
 def _ranked(
     model: ModelProto,
     candidates: Mapping[str, NodeProto],
@@ -215,13 +232,8 @@ def _ranked(
     samples: Sequence[Sample],
     on_step: Step,
 ) -> tuple[str, ...]:
-    """The candidates' names by the error of the outputs when each alone is int8, the most costly first."""
-    few = smaller_half(samples)
-    expected = _answers(model, few)
-    cost: dict[str, float] = {}
-    for number, name in enumerate(candidates, 1):
-        on_step(f"measuring what int8 costs in layer {number} of {len(candidates)}")
-        cost[name] = _distance(expected, _answers(build(frozenset(candidates) - {name}), few))
+    """The candidates' names, the one that costs most first."""
+    cost = costs(model, candidates, build, smaller_half(samples), on_step)
     return tuple(sorted(cost, key=lambda name: cost[name], reverse=True))
 
 
