@@ -15,6 +15,11 @@ from tritonzoo.repository import Model, Repository
 
 FOLDER = Path("docs") / "pipelines"
 
+_SENT = (
+    "Beside the inputs: as `parameters={...}` of `Client.infer`, or under `parameters` in a JSON body. Triton's"
+    " own clients carry whole numbers, true, false and text, so send a fraction as text. A name that is not here"
+    " is refused, and so is a value that does not fit."
+)
 _MADE = (
     "<!-- made by `tritonzoo docs` of the tree: change config.pbtxt, recipe.py, the code or the samples, not"
     " this page -->"
@@ -84,9 +89,8 @@ def _parameters(pipeline: Model) -> str:
     rows = [
         (code(name), each.kind, _default(shown(each.default)), each.means) for name, each in asked.items()
     ]
-    text = "Sent beside the inputs; a name that is not here is refused."
-    return f"## Request parameters\n\n{text}\n\n" + table(
-        ("parameter", "must be", "default", "meaning"), rows
+    return "\n\n".join(
+        ["## Request parameters", _SENT, table(("parameter", "must be", "default", "meaning"), rows)]
     )
 
 
