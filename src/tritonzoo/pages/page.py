@@ -16,9 +16,9 @@ from tritonzoo.repository import Model, Repository
 FOLDER = Path("docs") / "pipelines"
 
 _SENT = (
-    "Beside the inputs: as `parameters={...}` of `Client.infer`, or under `parameters` in a JSON body. Triton's"
-    " own clients carry whole numbers, true, false and text, so send a fraction as text. A name that is not here"
-    " is refused, and so is a value that does not fit."
+    "Beside the inputs: as `parameters={...}` of `Client.infer`, or under `parameters` in a JSON body."
+    " Triton's own clients carry whole numbers, true, false and text, so send a fraction as text. A name that"
+    " is not here is refused, and so is a value that does not fit."
 )
 _MADE = (
     "<!-- made by `tritonzoo docs` of the tree: change config.pbtxt, recipe.py, the code or the samples, not"
