@@ -16,9 +16,8 @@ from tritonzoo.repository import Model, Repository
 FOLDER = Path("docs") / "pipelines"
 
 _SENT = (
-    "Beside the inputs: as `parameters={...}` of `Client.infer`, or under `parameters` in a JSON body."
-    " Triton's own clients carry whole numbers, true, false and text, so send a fraction as text. A name that"
-    " is not here is refused, and so is a value that does not fit."
+    "Triton's own clients carry whole numbers, true, false and text, so send a fraction as text. A name that is"
+    " not here is refused, and so is a value that does not fit."
 )
 _MADE = (
     "<!-- made by `tritonzoo docs` of the tree: change config.pbtxt, recipe.py, the code or the samples, not"
@@ -90,8 +89,20 @@ def _parameters(pipeline: Model) -> str:
         (code(name), each.kind, _default(shown(each.default)), each.means) for name, each in asked.items()
     ]
     return "\n\n".join(
-        ["## Request parameters", _SENT, table(("parameter", "must be", "default", "meaning"), rows)]
+        [
+            "## Request parameters",
+            f"{_where_sent(pipeline)} {_SENT}",
+            table(("parameter", "must be", "default", "meaning"), rows),
+        ]
     )
+
+
+def _where_sent(pipeline: Model) -> str:
+    if pipeline.answers_once:
+        return "Beside the inputs: as `parameters={...}` of `Client.infer`, or under `parameters` in a JSON body."
+    if pipeline.config.model_transaction_policy.decoupled:
+        return "Beside the inputs, under `parameters` in a JSON body."
+    return "With the first request of a sequence, under `parameters` in a JSON body."
 
 
 def _default(text: str) -> str:

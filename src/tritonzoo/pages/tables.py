@@ -45,7 +45,7 @@ def _row(repository: Repository, pipeline: Model, page: Path) -> tuple[str, ...]
 def _weights(repository: Repository, pipeline: Model, page: Path) -> Iterator[str]:
     """What the READMEs say in short, or else what the recipes name."""
     short = in_short(repository, pipeline)
-    for said in short:
+    for said in reversed(short):  # the model that gives the answer before those that prepare it
         yield f"[{said.weights}]({link(said.readme, page)}): {said.measured}"
     if not short:
         sources = [
