@@ -30,7 +30,7 @@ def write(folder: Path, files: dict[str, str]) -> Path:
 
 def test_texts_are_the_lines_of_every_text_file_below(tmp_path: Path) -> None:
     folder = write(
-        tmp_path, b_DOT_txt="two\n\nthree\n", a__a_DOT_txt="one\n", notes_DOT_md="no\n", c_DOT_json="{}"
+        tmp_path, {"b.txt": "two\n\nthree\n", "a/a.txt": "one\n", "notes.md": "no\n", "c.json": "{}"}
     )
 
     found = inputs_of(SENTIMENT, folder, None)
@@ -69,7 +69,7 @@ def test_a_line_that_is_no_request_is_told_with_its_place(tmp_path: Path, line: 
 
 def test_labels_beside_the_inputs_are_found(tmp_path: Path) -> None:
     folder = write(
-        tmp_path, a_DOT_txt="good\nbad\nunknown\n", labels_DOT_tsv="bad\tnegative\ngood\tpositive\n"
+        tmp_path, {"a.txt": "good\nbad\nunknown\n", "labels.tsv": "bad\tnegative\ngood\tpositive\n"}
     )
 
     assert {one.name: one.label for one in inputs_of(SENTIMENT, folder, None)} == {
