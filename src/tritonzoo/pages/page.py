@@ -16,8 +16,8 @@ from tritonzoo.repository import Model, Repository
 FOLDER = Path("docs") / "pipelines"
 
 _SENT = (
-    "Triton's own clients carry whole numbers, true, false and text, so send a fraction as text. A name that is"
-    " not here is refused, and so is a value that does not fit."
+    "Triton's own clients carry whole numbers, true, false and text, so send a fraction as text. A name that"
+    " is not here is refused, and so is a value that does not fit."
 )
 _MADE = (
     "<!-- made by `tritonzoo docs` of the tree: change config.pbtxt, recipe.py, the code or the samples, not"
