@@ -86,8 +86,8 @@ def layer_costs(
 ) -> dict[str, float]:
     """What int8 costs in each layer of a float32 graph, in the graph's order; nothing is written.
 
-    Each layer alone is int8, and the cost is the squared error of every output relative to its own power, summed
-    over outputs and samples. `quantize_static` leaves out layers in the order of these figures.
+    Each layer alone is int8, and the cost is the squared error of every output relative to its own power,
+    summed over outputs and samples. `quantize_static` leaves out layers in the order of these figures.
 
     Args:
         source: as for `quantize_static`.
