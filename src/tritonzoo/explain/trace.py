@@ -87,7 +87,7 @@ def read(entries: Sequence[Mapping[str, Any]], pipeline: str) -> Iterator[Trace]
         for moment in entry.get("timestamps", ()):
             moments.setdefault(entry["id"], []).append((moment["ns"], moment["name"]))
     for request, name in models.items():
-        own = sorted(moments.get(request, ()))
+        own = _in_order(moments, request)
         times = {what: ns for ns, what in own}
         if name != pipeline or request in parents or not {"REQUEST_START", "REQUEST_END"} <= times.keys():
             continue
@@ -97,7 +97,7 @@ def read(entries: Sequence[Mapping[str, Any]], pipeline: str) -> Iterator[Trace]
             span
             for traced, parent in ((request, request), *parents.items())
             if parent == request
-            for span in _spans(models[traced], sorted(moments.get(traced, ())), start_ns)
+            for span in _spans(models[traced], _in_order(moments, traced), start_ns)
         ]
         in_order = sorted(spans, key=lambda span: (span.start_ms, span.end_ms))
         yield Trace((end_ns - start_ns) / NS_PER_MS, in_order)
@@ -106,6 +106,11 @@ def read(entries: Sequence[Mapping[str, Any]], pipeline: str) -> Iterator[Trace]
 def middle(found: Sequence[Trace]) -> Trace | None:
     """The one that took the median time; None of none."""
     return sorted(found, key=lambda trace: trace.total_ms)[len(found) // 2] if found else None
+
+
+def _in_order(moments: Mapping[int, Sequence[tuple[int, str]]], request: int) -> list[tuple[int, str]]:
+    """Those of one request by time; what happened at once stays as Triton wrote it."""
+    return sorted(moments.get(request, ()), key=lambda moment: moment[0])
 
 
 def _spans(model: str, moments: Sequence[tuple[int, str]], start_ns: int) -> Iterator[Span]:
