@@ -69,7 +69,7 @@ def test_ten_minutes_of_silence_is_an_empty_transcript(client):
         ((b"dear diary: not a sound all day!",), {}, "audio is text"),
         ((np.array([np.nan], np.float32),), {}, "finite"),
         ((RECORDING,), {"langauge": "en"}, "did you mean language"),
-        ((RECORDING,), {"window_s": 100.5}, "window_s is 100.5; it must be from 5 to 29"),
+        ((RECORDING,), {"window_s": 100.5}, "window_s is '100.5'; it must be a number from 5 to 29"),
     ],
 )
 def test_a_mistake_is_the_same_sentence_on_every_way(client, arguments, options, sentence):

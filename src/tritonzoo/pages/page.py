@@ -98,11 +98,12 @@ def _parameters(pipeline: Model) -> str:
 
 
 def _where_sent(pipeline: Model) -> str:
+    body = "under `parameters` in a JSON body."
     if pipeline.answers_once:
-        return "Beside the inputs: as `parameters={...}` of `Client.infer`, or under `parameters` in a JSON body."
+        return f"Beside the inputs: as `parameters={{...}}` of `Client.infer`, or {body}"
     if pipeline.config.model_transaction_policy.decoupled:
-        return "Beside the inputs, under `parameters` in a JSON body."
-    return "With the first request of a sequence, under `parameters` in a JSON body."
+        return f"Beside the inputs, {body}"
+    return f"With the first request of a sequence, {body}"
 
 
 def _default(text: str) -> str:
