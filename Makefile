@@ -41,14 +41,15 @@ test-docker: setup ## Run the tests that need Docker; on a bare Debian, as root,
 
 test-keras: ## Run the tests of Keras models, in an environment of their own (TensorFlow, 1 GB)
 	@test -x .venv-keras/bin/python || $(PYTHON) -m venv .venv-keras
-	.venv-keras/bin/python -m pip install --quiet --editable '.[keras]' onnx 'onnxruntime==1.23.2' pytest pytest-asyncio
-	.venv-keras/bin/python -m pytest tests/convert/test_onnx_from_keras.py
+	.venv-keras/bin/python -m pip install --quiet --editable '.[keras,serve,notebooks]' onnx 'onnxruntime==1.23.2' pytest pytest-asyncio
+	.venv-keras/bin/python -m pytest tests/convert/test_onnx_from_keras.py tests/notebooks -k "keras"
 
 check: $(STAMP) ## Lint, types, and the tree: configs, recipes, ensembles end to end
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/tritonzoo check
+	$(BIN)/tritonzoo docs --check
 
 clean: ## Remove .venv and every artifact that was made
 	rm -rf $(VENV) .venv-keras model_repository/*/1/*.onnx model_repository/*/1/tokenizer.json \
