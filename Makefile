@@ -15,7 +15,7 @@ $(STAMP): pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed and $(PYTHON) is not found; install it, or name it: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
 	@test -x $(BIN)/python || { echo "creating $(VENV)"; $(PYTHON) -m venv $(VENV); }
 	@echo "installing tritonzoo with all that serving, converting and testing need (a few minutes, 2 GB)"
-	$(BIN)/python -m pip install --quiet --editable '.[serve,convert,new,notebooks,dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[serve,convert,new,bench,notebooks,dev]'
 	@# What the VAD is compared with. Alone: it asks for torchaudio, which it does not need here.
 	$(BIN)/python -m pip install --quiet --no-deps silero-vad==6.2.3
 	@touch $@
