@@ -6,10 +6,10 @@ COMPOSE ?= docker-compose
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test test-keras image test-docker check clean
+.PHONY: help setup demo serve test test-keras perf-analyzer image test-docker check clean
 
 help: ## Explain the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 $(STAMP): pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed and $(PYTHON) is not found; install it, or name it: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
@@ -44,6 +44,9 @@ test-keras: ## Run the tests of Keras models, in an environment of their own (Te
 	.venv-keras/bin/python -m pip install --quiet --editable '.[keras,serve,notebooks]' onnx 'onnxruntime==1.23.2' pytest pytest-asyncio
 	.venv-keras/bin/python -m pytest tests/convert/test_onnx_from_keras.py tests/notebooks -k "keras"
 
+perf-analyzer: $(STAMP) ## Install NVIDIA's perf_analyzer into .venv-perf, for `tritonzoo bench --generator perf_analyzer`
+	bench/perf_analyzer/install.sh
+
 check: $(STAMP) ## Lint, types, and the tree: configs, recipes, ensembles end to end
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -52,5 +55,5 @@ check: $(STAMP) ## Lint, types, and the tree: configs, recipes, ensembles end to
 	$(BIN)/tritonzoo docs --check
 
 clean: ## Remove .venv and every artifact that was made
-	rm -rf $(VENV) .venv-keras model_repository/*/1/*.onnx model_repository/*/1/tokenizer.json \
+	rm -rf $(VENV) .venv-keras .venv-perf model_repository/*/1/*.onnx model_repository/*/1/tokenizer.json \
 	  model_repository/*/logs model_repository/*/artifacts.lock model_repository/*/ledger.json */*/configs
