@@ -11,9 +11,10 @@ from rich.console import Console
 
 from tests.unit.test_bench_arithmetic import figures, window
 from tritonzoo.bench.accuracy import Accuracy
+from tritonzoo.bench.command import BenchCommand, run_bench
 from tritonzoo.bench.compare import differences, p50_ms, pairs, print_comparison
 from tritonzoo.bench.figures import Figures, Point
-from tritonzoo.bench.options import Load
+from tritonzoo.bench.options import BenchOptions, Load
 from tritonzoo.bench.plot import plot
 from tritonzoo.errors import BenchError
 
@@ -86,6 +87,20 @@ def test_a_picture_is_drawn(tmp_path: Path) -> None:
 def test_a_picture_of_an_unknown_kind_lists_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="png"):
         plot({"one": SLOW}, tmp_path / "p.docx")
+
+
+@pytest.mark.parametrize(
+    ("given", "remedy"),
+    [({"plot": "p.docx"}, "a picture is one of"), ({"save": "none/f.json"}, "make it first")],
+)
+def test_what_could_not_be_written_is_told_before_anything_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, str], remedy: str
+) -> None:
+    monkeypatch.setattr("tritonzoo.bench.command.target", lambda *_: pytest.fail("a server was started"))
+    wanted = BenchCommand(**{name: tmp_path / path for name, path in given.items()})
+
+    with pytest.raises(BenchError, match=remedy):
+        run_bench("ensemble_words", BenchOptions((ONE,)), wanted)
 
 
 def test_without_matplotlib_the_error_says_what_to_install(

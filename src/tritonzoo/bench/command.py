@@ -11,6 +11,7 @@ from tritonzoo.bench.apache import command, described, write_bodies
 from tritonzoo.bench.compare import named, print_comparison
 from tritonzoo.bench.inputs import inputs_of
 from tritonzoo.bench.options import BenchOptions
+from tritonzoo.bench.picture import check_writable
 from tritonzoo.bench.plot import plot
 from tritonzoo.bench.run import bench
 from tritonzoo.bench.table import print_figures
@@ -38,6 +39,8 @@ class BenchCommand:
 
 def run_bench(pipeline: str, options: BenchOptions, wanted: BenchCommand) -> bool:
     """Measure and print; True when no request failed."""
+    check_writable(wanted.save, "--save")
+    check_writable(wanted.plot, "--plot")
     with (
         target(pipeline, wanted.url, options.protocol, wanted.profile) as server,
         steps(pipeline) as on_step,
@@ -72,6 +75,7 @@ def run_compare(files: list[Path], picture: Path | None) -> None:
     """Print two saved benchmarks side by side, and draw them."""
     if len(files) != 2:
         raise BenchError(f"`tritonzoo bench {COMPARE}` takes two files that --save wrote, not {len(files)}")
+    check_writable(picture, "--plot")
     first, second = files
     one, other = print_comparison(first, second, Console())
     if picture is not None:

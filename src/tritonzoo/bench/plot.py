@@ -8,10 +8,9 @@ from pathlib import Path
 
 from tritonzoo.bench.compare import p50_ms, p99_ms
 from tritonzoo.bench.figures import Figures, Point
-from tritonzoo.errors import BenchError
+from tritonzoo.bench.picture import figure_of, save
 
 COLOURS = ("#0b5fa5", "#c4480e", "#3b7d23", "#7a3e9d")  # told apart in print and by the colour-blind
-MISSING = "a plot needs matplotlib, which is not installed; pip install 'tritonzoo[bench]'"
 
 
 def plot(figures: Mapping[str, Figures], path: Path) -> None:
@@ -19,14 +18,9 @@ def plot(figures: Mapping[str, Figures], path: Path) -> None:
 
     Raises BenchError without matplotlib, and for a name whose suffix it does not write.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-        from matplotlib.ticker import LogLocator
-    except ImportError:
-        raise BenchError(MISSING) from None
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = figure_of(8, 5)
+    from matplotlib.ticker import LogLocator
+
     axes = figure.add_subplot()
     for colour, (name, one) in zip(COLOURS, figures.items(), strict=False):
         points = list(one.points)
@@ -58,10 +52,7 @@ def plot(figures: Mapping[str, Figures], path: Path) -> None:
     axes.set_title(f"{pipelines}: latency against throughput", loc="left")
     axes.grid(visible=True, which="both", alpha=0.25)
     axes.legend(frameon=False)
-    try:
-        figure.savefig(path, dpi=150)
-    except ValueError as error:  # matplotlib's sentence lists the suffixes
-        raise BenchError(f"--plot {path}: {error}") from None
+    save(figure, path)
 
 
 def _height(point: Point, value: Callable[[Point], float | None]) -> float:

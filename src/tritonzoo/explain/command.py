@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from tritonzoo.bench.options import BenchOptions
+from tritonzoo.bench.picture import check_writable
 from tritonzoo.bench.target import target
 from tritonzoo.errors import BenchError
 from tritonzoo.explain.plot import plot
@@ -30,6 +31,7 @@ def run_explain(
     """Watch, and print what was seen."""
     if picture is not None and url:
         raise BenchError("a picture needs a server that writes traces; leave --url out, or --plot")
+    check_writable(picture, "--plot")
     with (
         tempfile.TemporaryDirectory(prefix="tritonzoo-trace-") as folder,
         target(pipeline, url, options.protocol, profile, trace_file=Path(folder) / "trace") as server,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tritonzoo.bench.plot import MISSING
-from tritonzoo.errors import BenchError
+from tritonzoo.bench.picture import figure_of, save
 from tritonzoo.explain.trace import Trace
 
 COLOURS = {"queue": "#e6b422", "copy": "#b05a9c", "compute": "#0b5fa5"}
@@ -16,15 +15,10 @@ def plot(trace: Trace, title: str, path: Path) -> None:
 
     Raises BenchError without matplotlib, and for a name whose suffix it does not write.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-        from matplotlib.patches import Patch
-    except ImportError:
-        raise BenchError(MISSING) from None
     models = list(dict.fromkeys(span.model for span in trace.spans))
-    figure = Figure(figsize=(9, 1.6 + 0.45 * len(models)), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = figure_of(9, 1.6 + 0.45 * len(models))
+    from matplotlib.patches import Patch
+
     axes = figure.add_subplot()
     for span in trace.spans:
         axes.barh(
@@ -47,7 +41,4 @@ def plot(trace: Trace, title: str, path: Path) -> None:
         loc="outside right upper",
         frameon=False,
     )
-    try:
-        figure.savefig(path, dpi=150)
-    except ValueError as error:  # matplotlib's sentence lists the suffixes
-        raise BenchError(f"--plot {path}: {error}") from None
+    save(figure, path)
