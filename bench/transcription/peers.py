@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 import statistics
 import subprocess
 import time
@@ -160,6 +161,7 @@ def main() -> None:
         "--settings", nargs="+", default=["1x2", "2x1"], help="faster-whisper: workers x threads"
     )
     parser.add_argument("--no-transformers", action="store_true")
+    parser.add_argument("--save", type=Path, help="write each server's seconds, round by round, as JSON")
     arguments = parser.parse_args()
 
     python = arguments.peer.absolute()
@@ -169,6 +171,7 @@ def main() -> None:
     )
     for column in ("precision", "clients", "server", "s per request", "ours is faster by, round by round"):
         table.add_column(column)
+    figures: list[dict[str, object]] = []
     for precision in arguments.precisions:
         compute_type = COMPUTE_TYPE[precision]
         model = convert_for_faster_whisper(python, checkpoint, arguments.work.absolute(), compute_type)
@@ -195,6 +198,9 @@ def main() -> None:
                 )
             for clients in arguments.clients:
                 rounds = measure(servers, clients, arguments)
+                figures.append({"precision": precision, "clients": clients, "seconds": rounds})
+                if arguments.save:
+                    arguments.save.write_text(json.dumps(figures, indent=1), "utf-8")
                 for name, seconds in rounds.items():
                     ratios = [one / mine for one, mine in zip(seconds, rounds["ours"], strict=True)]
                     told = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
