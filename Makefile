@@ -4,9 +4,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 COMPOSE ?= docker-compose
 STAMP  := $(VENV)/.installed
+SOAK_MINUTES ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test test-keras perf-analyzer image test-docker check clean
+.PHONY: help setup demo serve test test-keras soak perf-analyzer image test-docker check clean
 
 help: ## Explain the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -43,6 +44,10 @@ test-keras: ## Run the tests of Keras models, in an environment of their own (Te
 	@test -x .venv-keras/bin/python || $(PYTHON) -m venv .venv-keras
 	.venv-keras/bin/python -m pip install --quiet --editable '.[keras,serve,notebooks]' onnx 'onnxruntime==1.23.2' pytest pytest-asyncio
 	.venv-keras/bin/python -m pytest tests/convert/test_onnx_from_keras.py tests/notebooks -k "keras"
+
+soak: setup ## Ask everything of every pipeline for SOAK_MINUTES (3): no error, no growth, no drift
+	@mkdir -p build
+	$(BIN)/tritonzoo soak --minutes $(SOAK_MINUTES) --save build/soak.json --plot build/soak.png
 
 perf-analyzer: $(STAMP) ## Install NVIDIA's perf_analyzer into .venv-perf, for `tritonzoo bench --generator perf_analyzer`
 	bench/perf_analyzer/install.sh

@@ -389,6 +389,27 @@ def explain(
 
 
 @app.command()
+def soak(
+    minutes: Annotated[float, typer.Option(help="How long, after each request was sent once.")] = 3,
+    clients: Annotated[int, typer.Option(help="Of each pipeline, half over gRPC, half over HTTP.")] = 4,
+    profile: Annotated[str, typer.Option(help="To serve this tree with, as for serve.")] = "cpu-fp32",
+    json: Annotated[bool, typer.Option("--json", help="One JSON object, every sample in it.")] = False,
+    save: Annotated[Path | None, typer.Option(help="Write that JSON here.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw memory, handles and latency: a .png, .svg or .pdf.")
+    ] = None,
+) -> None:
+    """Ask everything of every pipeline at once, some wrongly, some leaving: what grows, drifts, fails."""
+    from tritonzoo.soak.command import run_soak
+    from tritonzoo.soak.options import SoakOptions
+
+    with _told_plainly():
+        options = SoakOptions(minutes, clients)
+        if not run_soak(options, profile=profile, as_json=json, save=save, plot=plot):
+            raise typer.Exit(1)
+
+
+@app.command()
 def demo() -> None:
     """Serve every pipeline, send it the samples of data_samples/, print the answers, stop."""
     from tritonzoo.demo import demo as show
