@@ -40,8 +40,8 @@ def plot(figures: Mapping[str, Figures], path: Path) -> None:
                 fontsize=8,
                 color=colour,
             )
-    axes.margins(x=0.12)  # room for the last label
-    axes.set_xlim(left=0)
+    most = max(point.throughput_per_s for one in figures.values() for point in one.points)
+    axes.set_xlim(0, 1.18 * most or 1)  # room for the last label
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
