@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.installed
 SOAK_MINUTES ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test test-keras soak perf-analyzer image test-docker check clean
+.PHONY: help setup demo serve test test-keras soak bench-peers perf-analyzer image test-docker check clean
 
 help: ## Explain the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -33,6 +33,10 @@ serve: setup ## Serve every pipeline until Ctrl-C
 
 test: setup ## Run every test that needs no Docker and no GPU
 	$(BIN)/python -m pytest -m "not docker and not gpu"
+
+bench-peers: setup ## Measure ours beside infinity-emb, LitServe, ... (25 minutes) and write docs/benchmarks.md
+	$(BIN)/tritonzoo convert --precision fp32,int8 sentence_transformer sentiment
+	$(BIN)/python -m bench.peers $(ARGS)
 
 image: ## Build the CPU image and the edge (needs Docker); artifacts in the tree are taken along
 	$(COMPOSE) build triton edge
@@ -60,5 +64,5 @@ check: $(STAMP) ## Lint, types, and the tree: configs, recipes, ensembles end to
 	$(BIN)/tritonzoo docs --check
 
 clean: ## Remove .venv and every artifact that was made
-	rm -rf $(VENV) .venv-keras .venv-perf model_repository/*/1/*.onnx model_repository/*/1/tokenizer.json \
+	rm -rf $(VENV) .venv-keras .venv-peers .venv-perf model_repository/*/1/*.onnx model_repository/*/1/tokenizer.json \
 	  model_repository/*/logs model_repository/*/artifacts.lock model_repository/*/ledger.json */*/configs
