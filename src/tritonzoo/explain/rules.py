@@ -59,12 +59,15 @@ def advise(seen: Observation) -> list[Advice]:
 
 
 def fuse_small_step(seen: Observation) -> Iterator[Advice]:
-    """A step of a chain whose hand-over costs more than its work."""
+    """A step of a chain whose hand-over costs more than its work.
+
+    What the work takes alone says so of a lone request only: among others it also waits for its batch.
+    """
     for place, step in enumerate(seen.steps if seen.is_chain else ()):
         others = (*seen.steps[place + 1 :], *seen.steps[:place][::-1])
         if not step.is_timed or not others:
             continue
-        work_ms = step.compute_ms if step.alone_ms is None else step.alone_ms
+        work_ms = step.compute_ms if step.alone_ms is None or seen.clients > 1 else step.alone_ms
         handed_ms = step.total_ms - step.queue_ms - work_ms
         if seen.share(handed_ms) >= HANDED_OVER and handed_ms > work_ms:
             yield Advice(

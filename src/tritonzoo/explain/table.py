@@ -95,11 +95,16 @@ def _sums(found: Explanation) -> Iterator[str]:
             "clients', less that of its steps"
         )
     if seen.alone_ms is not None:
-        beyond_ms = seen.mean_ms - seen.alone_ms
-        yield (
-            f"in one process, one at a time: {seen.alone_ms:.2f} ms; served to {seen.clients}: "
-            f"{seen.mean_ms:.2f} ms, {beyond_ms:+.2f}"
-        )
+        alone, served = f"{seen.alone_ms:.2f} ms", f"{seen.mean_ms:.2f} ms"
+        if seen.clients == 1:
+            beyond_ms = seen.mean_ms - seen.alone_ms
+            yield f"in one process, one at a time: {alone}; served: {served}, {beyond_ms:+.2f}"
+        else:
+            rate = found.window.throughput_per_s
+            yield (
+                f"in one process, one at a time: {alone}, {1000 / seen.alone_ms:.0f} a second; "
+                f"served to {seen.clients}: {served}, {rate:.0f} a second"
+            )
     else:
         yield f"not compared with the same work in one process: {found.not_alone}"
     if seen.server_cores is not None:
