@@ -15,11 +15,14 @@ DOCKERFILES = sorted(
     for folder in ("base_image", "deploy", "tests/docker")
     for path in (ROOT / folder).rglob("*Dockerfile*")
 )
-SCRIPTS = sorted(
-    path.relative_to(ROOT).as_posix()
-    for folder in ("base_image", "deploy")
-    for path in (ROOT / folder).rglob("*.sh")
-)
+SCRIPTS = [
+    ".ci/run",
+    *sorted(
+        path.relative_to(ROOT).as_posix()
+        for folder in ("base_image", "deploy")
+        for path in (ROOT / folder).rglob("*.sh")
+    ),
+]
 COMPOSE_FILES = sorted(path.name for path in ROOT.glob("docker-compose*.yml"))
 
 

@@ -6,9 +6,13 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 
+import numpy as np
 import pytest
 
 from tritonzoo import AsyncClient
+from tritonzoo.client.endpoint import Endpoint
+from tritonzoo.client.transport import SequencePlace
+from tritonzoo.client.triton import TritonTransport
 from tritonzoo.errors import ServerFaultError, UnavailableError
 
 CONFIG = {
@@ -81,6 +85,16 @@ async def test_headers_travel_with_every_request(server):
         await client.infer("double", {"x": [2.0]})
     assert all("x-token: abc" in head for head in server.headers)
     assert len(server.headers) == 2
+
+
+async def test_the_requests_of_a_sequence_name_it_to_balancers(server):
+    transport = TritonTransport(Endpoint.parse(f"http://127.0.0.1:{server.port}"), timeout_s=5)
+    samples = {"x": np.zeros(1, np.float32)}
+    await transport.infer("double", samples, {}, SequencePlace("a1", starts=True, ends=False))
+    await transport.infer("double", samples, {}, SequencePlace("a1", starts=False, ends=True))
+    await transport.infer("double", samples, {})
+    await transport.close()
+    assert ["sequence-id: a1" in head for head in server.headers] == [True, True, False]
 
 
 @pytest.mark.parametrize(

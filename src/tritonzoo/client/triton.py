@@ -20,6 +20,7 @@ from tritonzoo.client.streaming import grpc_answers, http_answers
 from tritonzoo.client.transport import Array, ParameterValue, SequencePlace
 
 MAX_HTTP_CONNECTIONS = 100
+SEQUENCE_HEADER = "sequence-id"  # a balancer keeps a sequence at one replica by it (deploy/edge/haproxy.cfg)
 RECONNECT_MS = (100, 1000)  # first and longest pause; gRPC's own grows to two minutes, long after a restart
 
 
@@ -87,6 +88,7 @@ class TritonTransport:
         if sequence is not None:
             options["sequence_id"] = sequence.id
             options["sequence_start"], options["sequence_end"] = sequence.starts, sequence.ends
+            options["headers"] = {SEQUENCE_HEADER: sequence.id}
         result = await self._call("infer", name, tensors, **options)
         response = result.get_response()
         outputs = response.outputs if self.endpoint.protocol == "grpc" else response.get("outputs", ())
@@ -136,8 +138,9 @@ class TritonTransport:
         self._connect()
         if self.endpoint.protocol == "grpc":
             options["client_timeout"] = self.timeout_s
-        if self._headers:
-            options["headers"] = dict(self._headers)  # a copy: tritonclient adds its own to it
+        headers = {**self._headers, **options.pop("headers", {})}  # a copy: tritonclient adds its own to it
+        if headers:
+            options["headers"] = headers
         call: Callable[..., Awaitable[Any]] = getattr(self._client, method)
         try:
             try:
