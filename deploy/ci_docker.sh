@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # From a bare Debian 12, as root, to the tests that need Docker, and back: installs an engine where there is none, makes
-# the base images out of Debian's archive (no registry is asked), fetches the wheels, runs `pytest -m docker`, and stops
-# the engine if it was started here. Usage: deploy/ci_docker.sh [PYTEST ARGUMENTS]
+# the base images out of Debian's archive (no registry is asked), fetches the wheels, runs `pytest -m docker`, fails if
+# a container, network or volume is left of it, and stops the engine if it was started here. Images stay, for the next
+# run. Usage: deploy/ci_docker.sh [PYTEST ARGUMENTS]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
@@ -22,12 +23,18 @@ cleanup() {
       kill -0 "$engine" 2>/dev/null || break
       sleep 0.2
     done
+    if grep -qs '[d]ocker/containerd' /proc/[0-9]*/cmdline; then
+      echo "the engine was told to stop, and is still there" >&2
+      code=1
+    fi
   fi
   if ((code)) && [[ -s $work/dockerd.log ]]; then tail -n 5 "$work/dockerd.log" >&2; fi
   rm -rf "$work"
   exit "$code"
 }
 trap cleanup EXIT
+
+present() { docker ps --all --quiet; docker network ls --quiet; docker volume ls --quiet; }
 
 needed=(docker.io docker-compose debootstrap iptables openssl ca-certificates)
 missing=
@@ -36,7 +43,7 @@ for program in dockerd docker-compose debootstrap iptables openssl; do
 done
 if [[ -n $missing ]]; then
   apt-get -qq update
-  DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${needed[@]}" >"$work/apt.log" 2>&1 \
+  DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=120 install -y --no-install-recommends "${needed[@]}" >"$work/apt.log" 2>&1 \
     || { cat "$work/apt.log" >&2; exit 1; }
 fi
 step "packages"
@@ -90,5 +97,10 @@ export COMPOSE_V2=${COMPOSE_V2:-$work/compose-v2}
 [[ -x $COMPOSE_V2/cli-plugins/docker-compose ]] || deploy/get_compose_v2.sh "$COMPOSE_V2"
 step "Compose v2"
 
+present | sort >"$work/before"
 "$python" -m pytest -m docker "$@"
 step "tests"
+if present | sort | comm -13 "$work/before" - | grep .; then
+  echo "left behind: the containers, networks or volumes above" >&2
+  exit 1
+fi
