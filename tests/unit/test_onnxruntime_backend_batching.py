@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -137,16 +138,49 @@ def test_a_model_without_a_batch_axis_answers_each_request(tmp_path: Path) -> No
 
 def test_groups_hold_every_row_once_and_stay_within_their_limits() -> None:
     lengths = np.random.default_rng(7).integers(1, 300, 500)
-    limits = GroupLimits(max_padding_ratio=1.25, max_rows=16, max_elements=1000)
+    limits = GroupLimits(run_cost_elements=64, max_rows=16, max_elements=1000)
     groups = group_by_length(lengths, limits)
     assert sorted(np.concatenate(groups)) == list(range(500))
     for group in groups:
-        longest = lengths[group].max()
-        assert longest <= 1.25 * lengths[group].min()
         assert len(group) <= 16
-        assert len(group) == 1 or len(group) * longest <= 1000
+        assert len(group) == 1 or len(group) * lengths[group].max() <= 1000
+
+
+def test_no_other_way_to_part_the_rows_by_length_costs_less() -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(100):
+        lengths = rng.integers(0, 40, 9)
+        limits = GroupLimits(int(rng.integers(0, 60)), int(rng.integers(1, 6)), int(rng.integers(20, 150)))
+        found = tuple(len(group) for group in group_by_length(lengths, limits))
+        assert cost(found, lengths, limits) == min(cost(sizes, lengths, limits) for sizes in parted(9))
+
+
+def cost(sizes: tuple[int, ...], lengths: Array, limits: GroupLimits) -> float:
+    """Of the rows, longest first, in groups of these sizes; infinite where one is beyond the limits."""
+    descending = np.maximum(np.sort(lengths)[::-1], 1).tolist()
+    total, start = 0.0, 0
+    for size in sizes:
+        elements = size * descending[start]
+        if size > limits.max_rows or (size > 1 and elements > limits.max_elements):
+            return math.inf
+        total, start = total + limits.run_cost_elements + elements, start + size
+    return total
+
+
+def parted(rows: int) -> Iterator[tuple[int, ...]]:
+    """Every way to part so many rows, in order, into groups: their sizes."""
+    if rows == 0:
+        yield ()
+    for size in range(1, rows + 1):
+        for rest in parted(rows - size):
+            yield (size, *rest)
+
+
+def test_where_a_run_costs_nothing_only_rows_of_one_length_share_one() -> None:
+    groups = group_by_length(np.array([4, 7, 4, 9, 7, 7]), GroupLimits(0, 16, 1000))
+    assert [group.tolist() for group in groups] == [[3], [1, 4, 5], [0, 2]]
 
 
 def test_a_row_longer_than_a_group_may_be_still_runs() -> None:
-    groups = group_by_length(np.array([5, 5000]), GroupLimits(1.25, 16, 1000))
+    groups = group_by_length(np.array([5, 5000]), GroupLimits(64, 16, 1000))
     assert [group.tolist() for group in groups] == [[1], [0]]

@@ -116,7 +116,7 @@ def bucket_lengths(seen: Observation) -> Iterator[Advice]:
                 "bucket_lengths",
                 step.name,
                 f"bucket lengths in {step.name}: {step.padding:.0%} of what it computes comes on top as "
-                "padding; lower its parameter max_padding_ratio",
+                "padding; lower its parameter run_cost_elements",
             )
 
 

@@ -93,34 +93,44 @@ class Padding:
 
 @dataclass(frozen=True)
 class GroupLimits:
-    """How far one run of a model may go."""
+    """What a run of a model costs, and how far one may go."""
 
-    max_padding_ratio: float  # the longest row over the shortest
+    run_cost_elements: int  # what a run costs before its first element, as elements that take as long
     max_rows: int
     max_elements: int  # rows times the longest; a single longer row still runs
 
     def __post_init__(self) -> None:
-        if self.max_padding_ratio < 1 or self.max_rows < 1 or self.max_elements < 1:
+        if self.run_cost_elements < 0 or self.max_rows < 1 or self.max_elements < 1:
             raise ConfigurationError(
-                "max_padding_ratio, max_group_rows and max_group_elements must be at least 1;"
-                f" they are {self.max_padding_ratio}, {self.max_rows}, {self.max_elements}"
+                "run_cost_elements must not be negative, max_group_rows and max_group_elements must be at"
+                f" least 1; they are {self.run_cost_elements}, {self.max_rows}, {self.max_elements}"
             )
 
 
 def group_by_length(lengths: NDArray[np.int64], limits: GroupLimits) -> list[NDArray[np.int64]]:
-    """Indices of rows to run together, longest rows first; every row is in one group."""
+    """Indices of rows to run together, longest rows first; every row is in one group.
+
+    Of all ways to part the rows in order of their lengths it is one of the least cost: each run costs
+    `run_cost_elements` and as many elements as it computes, padding included. Few long runs pad more, many
+    short ones start more often (dynamic programming over where the last group begins).
+    """
     order = np.argsort(-lengths, kind="stable")
-    descending = lengths[order].tolist()
-    groups, start = [], 0
-    while start < len(descending):
-        longest = descending[start]
-        most = start + max(1, min(limits.max_rows, limits.max_elements // max(longest, 1)))
-        end = start + 1
-        while end < min(most, len(descending)) and longest <= limits.max_padding_ratio * descending[end]:
-            end += 1
-        groups.append(order[start:end])
-        start = end
-    return groups
+    descending = np.maximum(lengths[order], 1)
+    rows = len(descending)
+    least = np.zeros(rows + 1, dtype=np.int64)  # cost of the first rows
+    begins = np.zeros(rows + 1, dtype=np.int64)  # where the last group of these begins
+    for end in range(1, rows + 1):
+        first = max(0, end - limits.max_rows)
+        elements = (end - np.arange(first, end)) * descending[first:end]
+        costs = least[first:end] + elements + limits.run_cost_elements
+        costs[:-1][elements[:-1] > limits.max_elements] = np.iinfo(np.int64).max
+        best = int(np.argmin(costs))
+        least[end], begins[end] = costs[best], first + best
+    groups, end = [], rows
+    while end:
+        groups.append(order[begins[end] : end])
+        end = int(begins[end])
+    return groups[::-1]
 
 
 def pad_rows(rows: Sequence[Array], lengths: Sequence[int], padded: PaddedAxis) -> Array:
