@@ -32,8 +32,8 @@ def main() -> None:
     )
     config = {
         **json.loads((base / "config.json").read_text("utf-8")),
-        "architectures": ["SentimentClassifier"],
-        "auto_map": {"AutoModelForSequenceClassification": f"{MODELING.stem}.SentimentClassifier"},
+        "architectures": ["SentimentForSequenceClassification"],
+        "auto_map": {"AutoModelForSequenceClassification": f"{MODELING.stem}.SentimentForSequenceClassification"},
         "id2label": dict(enumerate(module.LABELS)),
         "label2id": {label: index for index, label in enumerate(module.LABELS)},
     }

@@ -11,7 +11,7 @@ from transformers import BertConfig, BertModel, BertPreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 
-class SentimentClassifier(BertPreTrainedModel):
+class SentimentForSequenceClassification(BertPreTrainedModel):
     config_class = BertConfig
 
     def __init__(self, config: BertConfig) -> None:

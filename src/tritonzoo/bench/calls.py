@@ -137,7 +137,9 @@ class HttpCaller:
     async def send(self, made: Made) -> Reply:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0), timeout=self._timeout, auto_decompress=False
+                connector=aiohttp.TCPConnector(limit=0),
+                timeout=self._timeout,
+                skip_auto_headers=["Accept-Encoding"],  # aiohttp's own has Triton compress every answer
             )
         try:
             async with self._session.post(self._url, data=made.body, headers=made.headers) as response:
