@@ -17,12 +17,14 @@ from tritonclient.grpc import model_config_pb2
 from tritonclient.utils import triton_to_np_dtype
 
 from tritonzoo.cli import app
+from tritonzoo.explain.rules import RULES
 from tritonzoo.ledger import Entry
 from tritonzoo.pages.parameters import parameters
 from tritonzoo.profiles import PROFILES
 from tritonzoo.recipe import Recipe
 from tritonzoo.repository import Repository
 from tritonzoo.runtime.whisper.options import PARAMETERS as DECODER_PARAMETERS
+from tritonzoo.soak.judge import judge
 
 ROOT = Path(__file__).parents[2]
 PATTERNS = (
@@ -236,6 +238,16 @@ def test_every_parameter_of_the_decoder_is_explained_and_no_other() -> None:
         name for cell, *_ in table("whisper.md", "| parameter | default |") for name in names_in(cell)
     }
     assert explained == set(DECODER_PARAMETERS)
+
+
+def test_every_rule_of_explain_is_explained_and_no_other() -> None:
+    explained = {name for cell, *_ in table("benchmarking.md", "| rule |") for name in names_in(cell)}
+    assert explained == {rule.__name__ for rule in RULES}
+
+
+def test_every_bound_of_a_soak_is_explained_and_no_other() -> None:
+    rows = [cell for cell, *_ in table("benchmarking.md", "| must hold |")]
+    assert rows == [check.what for check in judge([], {}, {}, (0.0, 1.0))]
 
 
 def test_every_serving_profile_is_explained_and_no_other() -> None:

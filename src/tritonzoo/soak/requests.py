@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from tritonzoo.bench.inputs import inputs_of
 from tritonzoo.client.description import Pipeline
+from tritonzoo.client.recordings import recording_file
 from tritonzoo.client.tensors import as_arrays
 from tritonzoo.client.transport import Array
 from tritonzoo.repository import Repository
@@ -118,6 +119,13 @@ def pool(pipeline: Pipeline, sources: Sources, kind: Kind, seed: int) -> Pool:
     else:
         values = ((one.name, one.values) for one in inputs_of(pipeline, None, None))
     good = [Asked(name, as_arrays(pipeline, value)) for name, value in values]
+    if kind == "streamed":  # over HTTP in JSON, which the client spares samples: they go as a WAV file
+        good = [
+            Asked(asked.name, recording_file(asked.inputs["waveform"]))
+            if "waveform" in asked.inputs
+            else asked
+            for asked in good
+        ]
     return Pool(good, list(_bad(pipeline, kind, good)))
 
 
