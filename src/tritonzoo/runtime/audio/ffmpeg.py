@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any
 
-import av
-import av.logging
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,7 +34,15 @@ _OPTIONS = {
 }
 _FULL_SCALE = {"u8": 128.0, "s16": 32768.0, "s32": 2147483648.0, "flt": 1.0, "dbl": 1.0}
 
-av.logging.set_level(av.logging.PANIC)  # what FFmpeg says of a stranger's bytes is no news for the log
+
+@cache
+def _av() -> Any:
+    """PyAV, at the first file that needs it: 6 MB and 0.06 s that most processes never need."""
+    import av
+    import av.logging
+
+    av.logging.set_level(av.logging.PANIC)  # what FFmpeg says of a stranger's bytes is no news for the log
+    return av
 
 
 def ffmpeg_sections(content: bytes, kind: Kind) -> Iterator[Section]:
@@ -46,6 +53,7 @@ def ffmpeg_sections(content: bytes, kind: Kind) -> Iterator[Section]:
     Raises:
         InvalidInput: the file is damaged, holds no sound, or sound of a kind that is not read.
     """
+    av = _av()
     try:
         container = av.open(
             io.BytesIO(content), format=kind.demuxer, options=dict(_OPTIONS), metadata_errors="ignore"
@@ -105,18 +113,19 @@ def _sound_of(container: Any, kind: Kind) -> Any:
 
 def _frames(container: Any, stream: Any) -> Iterator[Any]:
     """Decoded frames, and None in the place of each packet that does not decode."""
+    errors = _av().error
     packets = container.demux(stream)
     while True:
         try:
             packet = next(packets, None)
-        except av.error.FFmpegError:
+        except errors.FFmpegError:
             yield None
             return
         if packet is None:
             return
         try:
             yield from packet.decode()
-        except av.error.FFmpegError:
+        except errors.FFmpegError:
             yield None
 
 
@@ -134,7 +143,8 @@ def _section(frames: Sequence[NDArray[Any]], shape: tuple[int, str, int], kind: 
 
 
 def _unreadable(content: bytes, kind: Kind, error: Exception | None) -> InvalidInput:
-    ends_early = error is None or isinstance(error, av.error.InvalidDataError | av.error.EOFError)
+    errors = _av().error
+    ends_early = error is None or isinstance(error, errors.InvalidDataError | errors.EOFError)
     state = "is damaged or ends too early" if ends_early else "is damaged"
     return InvalidInput(
         f"audio is {kind.name} of {len(content)} bytes that {state}; send the whole file again, or {WANTED}"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
-import soxr
 
 from tritonzoo.runtime.audio.section import Samples, Section
 
@@ -18,16 +18,24 @@ class Resampler:
     """
 
     def __init__(self, from_hz: int, to_hz: int) -> None:
-        self._stream = None if from_hz == to_hz else soxr.ResampleStream(from_hz, to_hz, 1, quality="HQ")
+        self._stream: Any = None
+        if from_hz != to_hz:
+            import soxr  # by who needs it, as in sndfile.py
+
+            self._stream = soxr.ResampleStream(from_hz, to_hz, 1, quality="HQ")
 
     def push(self, samples: Samples) -> Samples:
         """What can be said once `samples` are known: some of the sound, perhaps none yet."""
-        return samples if self._stream is None else self._stream.resample_chunk(samples)
+        return samples if self._stream is None else self._resampled(samples)
 
     def finish(self) -> Samples:
         """The rest, after the last sample."""
         nothing = np.empty(0, np.float32)
-        return nothing if self._stream is None else self._stream.resample_chunk(nothing, last=True)
+        return nothing if self._stream is None else self._resampled(nothing, last=True)
+
+    def _resampled(self, samples: Samples, *, last: bool = False) -> Samples:
+        resampled: Samples = self._stream.resample_chunk(samples, last=last)
+        return resampled
 
 
 def resampled(sections: Iterable[Section], to_hz: int) -> Iterator[Samples]:

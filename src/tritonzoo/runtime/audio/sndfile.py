@@ -6,7 +6,6 @@ import io
 from collections.abc import Iterator
 
 import numpy as np
-import soundfile
 
 from tritonzoo.runtime.audio.kind import Kind
 from tritonzoo.runtime.audio.section import READ_VALUES, Section, checked_rate, mono
@@ -26,6 +25,8 @@ def sndfile_sections(content: bytes, kind: Kind) -> Iterator[Section]:
         NotRead: before anything is read.
         InvalidInput: the file is damaged, or its rate is none of sound.
     """
+    import soundfile  # by who needs it: a process that has had no file has no need of 3 MB
+
     try:
         file = soundfile.SoundFile(io.BytesIO(content))
     except (soundfile.LibsndfileError, TypeError, ValueError, OverflowError) as error:
