@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from tritonzoo import ledger
 from tritonzoo.convert import derived
+from tritonzoo.convert.aligned import align_weights
 from tritonzoo.convert.exported import reason_of
 from tritonzoo.convert.onnx import ToOnnx, reference_run
 from tritonzoo.convert.parity import Parity, Reference, run_onnx
@@ -240,6 +241,7 @@ def _place(
             if made is None:
                 step(f"no {artifact.name}: there is nothing to make of this model")
                 return {}
+            align_weights(staged)
             step(f"comparing {artifact.name} with the source model")
             parity = made.parity or conversion.compare(staged)
             step(f"answers are within {told(parity)}")

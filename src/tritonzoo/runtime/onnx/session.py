@@ -16,6 +16,7 @@ from typing import Any
 import onnxruntime
 
 from tritonzoo.runtime.errors import ConfigurationError
+from tritonzoo.runtime.onnx.mapped import FOLDER_ENTRY, graph_with_mapped_weights
 from tritonzoo.runtime.parameters import Parameters
 
 Provider = tuple[str, dict[str, str]]
@@ -54,8 +55,11 @@ def open_session(
     onnxruntime.set_default_logger_severity(_FATAL_SEVERITY)
     chosen = providers(config, parameters, instance_kind, device_id, log)
     options = session_options(config, parameters)
+    graph = graph_with_mapped_weights(model_file) if chosen == [(_CPU, {})] else None
+    if graph is not None:
+        options.add_session_config_entry(FOLDER_ENTRY, str(model_file.parent))
     try:
-        session = onnxruntime.InferenceSession(model_file, options, providers=chosen)
+        session = onnxruntime.InferenceSession(graph or model_file, options, providers=chosen)
     except Exception as error:  # ONNX Runtime's exceptions share no base class but Exception
         raise ConfigurationError(
             f"ONNX Runtime {onnxruntime.__version__} cannot load {model_file}: {error}"
