@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from tritonzoo import ledger
+from tritonzoo.digests import Digests
 from tritonzoo.lock import sha256_of
 from tritonzoo.profiles import choose
 from tritonzoo.repository import Model
 
 
-def why_unproved(model: Model, profile: str) -> str | None:
+def why_unproved(model: Model, profile: str, digest_of: Callable[[Path], str] = sha256_of) -> str | None:
     """Why the artifact that `profile` serves must not be served; None when it is proved, or needs no proof.
 
-    Reads the whole artifact, to hold its digest against the ledger's.
+    Holds the digest of the whole artifact against the ledger's.
     """
     if not model.has_recipe or not model.recipe.is_exported:
         return None
@@ -25,11 +27,13 @@ def why_unproved(model: Model, profile: str) -> str | None:
             return f"{name} has no entry in {where}: it was never compared with its source model"
         if entry.verdict != "green":
             return f"{name} is {entry.verdict} in {model.ledger_path.name}"
-        if sha256_of(model.version_folder / name) != entry.sha256:
+        if digest_of(model.version_folder / name) != entry.sha256:
             return f"{name} has other bytes than those that were compared with its source model"
     return None
 
 
-def unproved(models: Iterable[Model], profile: str) -> dict[str, str]:
-    """Model -> why its artifact must not be served."""
-    return {model.name: why for model in models if (why := why_unproved(model, profile)) is not None}
+def unproved(models: Iterable[Model], profile: str, digests: Digests) -> dict[str, str]:
+    """Model -> why its artifact must not be served. Artifacts that `digests` knows are not read again."""
+    reasons = {model.name: why_unproved(model, profile, digests.of) for model in models}
+    digests.save()
+    return {name: why for name, why in reasons.items() if why is not None}

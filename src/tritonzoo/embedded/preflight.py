@@ -8,7 +8,8 @@ import socket
 from collections.abc import Sequence
 from pathlib import Path
 
-from tritonzoo.embedded import shm
+from tritonzoo.digests import Digests
+from tritonzoo.embedded import shm, state
 from tritonzoo.embedded.connections import LISTENING, descriptors, open_sockets
 from tritonzoo.embedded.layout import find_wheel
 from tritonzoo.embedded.options import Ports, ServeOptions
@@ -118,7 +119,7 @@ def check_proofs(options: ServeOptions, models: Sequence[Model]) -> None:
         raise PreflightError(f"--allow-unproved {', '.join(unknown)}: no such model is to be served")
     found = {
         name: why
-        for name, why in unproved(models, options.profile).items()
+        for name, why in unproved(models, options.profile, Digests(state.digests_path())).items()
         if name not in options.allow_unproved
     }
     if found:

@@ -105,6 +105,11 @@ def servers_path() -> Path:
     return (Path(cache) if cache else Path.home() / ".cache") / "tritonzoo" / "servers"
 
 
+def digests_path() -> Path:
+    """What is known of the artifacts' digests (`tritonzoo.digests`)."""
+    return servers_path() / "digests.json"
+
+
 def server_path(http_port: int) -> Path:
     return servers_path() / f"http-{http_port}"
 
