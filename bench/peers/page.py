@@ -83,12 +83,11 @@ gives, taken round by round: the median of the rounds, with the least and the mo
 
 
 def _section(name: str, section: Mapping[str, Any], trials: Mapping[str, Any]) -> str:
-    inputs = ", ".join(f"{key} {value:g}" for key, value in section["inputs"].items())
     parts = [
         f"""## {section["title"]}
 
-[`{section["pipeline"]}`](pipelines/{section["pipeline"]}.md), measured on {section["date"]}. Inputs:
-{inputs}. Agreement is {section["agreement"]}: 1 is full."""
+[`{section["pipeline"]}`](pipelines/{section["pipeline"]}.md), measured on {section["date"]}.
+Sent: {section["inputs"]}. Agreement is {section["agreement"]}; 1 is full."""
     ]
     for group in section["groups"]:
         parts.append(_group(name, section, group, trials.get(f"{name} {group['precision']}", {})))

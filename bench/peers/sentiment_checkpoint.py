@@ -33,7 +33,9 @@ def main() -> None:
     config = {
         **json.loads((base / "config.json").read_text("utf-8")),
         "architectures": ["SentimentForSequenceClassification"],
-        "auto_map": {"AutoModelForSequenceClassification": f"{MODELING.stem}.SentimentForSequenceClassification"},
+        "auto_map": {
+            "AutoModelForSequenceClassification": f"{MODELING.stem}.SentimentForSequenceClassification"
+        },
         "id2label": dict(enumerate(module.LABELS)),
         "label2id": {label: index for index, label in enumerate(module.LABELS)},
     }

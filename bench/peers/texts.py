@@ -24,7 +24,7 @@ def texts(count: int = COUNT, seed: int = 0) -> list[str]:
     return [" ".join(draw.choice(WORDS) for _ in range(length)).capitalize() + "." for length in lengths]
 
 
-def described(found: list[str]) -> dict[str, int]:
+def described(found: list[str]) -> str:
     """How many, and of how many words."""
     words = [len(text.split()) for text in found]
-    return {"texts": len(found), "least words": min(words), "most words": max(words)}
+    return f"{len(found)} texts of {min(words)} to {max(words)} words"

@@ -58,8 +58,8 @@ def section(setup: Setup) -> Section:
         "Handwriting",
         PIPELINE,
         (1, 16),
-        {"pictures": len(files), "least kB": round(min(sizes_kb), 1), "most kB": round(max(sizes_kb), 1)},
-        "right letters",
+        f"{len(files)} pictures of {min(sizes_kb):.1f} to {max(sizes_kb):.0f} kB",
+        "the share of right letters",
         {"fp32": 1.0},
         [Group("fp32", partial(triton, setup, PIPELINE, "fp32", inputs, compare_ours), peers)],
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
 
 from bench.peers.adapters.in_process import InProcess
 from bench.peers.contender import Served
@@ -47,7 +46,7 @@ class Section:
     title: str
     pipeline: str
     clients: Sequence[int]
-    inputs: Mapping[str, Any]
+    inputs: str
     agreement: str
     least: Mapping[str, float]
     groups: Sequence[Group]

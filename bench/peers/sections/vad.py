@@ -79,12 +79,8 @@ def section(setup: Setup) -> Section:
         "Voice activity",
         PIPELINE,
         (1, 16),
-        {
-            "FLAC files, 16 kHz mono": len(files),
-            "least seconds": round(min(seconds), 1),
-            "most seconds": round(max(seconds), 1),
-        },
-        "segments as the package's own torch network gives them, to the sample",
+        f"{len(files)} recordings of {min(seconds):.1f} to {max(seconds):.0f} s, FLAC files of 16 kHz mono",
+        "the share of recordings whose segments are the package's, by its torch network, to the sample",
         {"fp32": 1.0},
         [
             Group(
