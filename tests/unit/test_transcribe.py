@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from tests.unit.speech_pipelines import RECORDING, fake
+from tests.unit.speech_pipelines import RECORDING, STREAM, fake
 from tritonzoo.cli import app
 from tritonzoo.client import Client, FakeTransport
 from tritonzoo.errors import InvalidInputError, NotFoundError
@@ -68,6 +70,17 @@ def test_a_bad_recording_is_told_and_the_others_are_written(tmp_path, capsys):
     told = capsys.readouterr().err
     assert "b.wav: audio is text, which cannot be read as sound" in told
     assert "2 of 3 recordings transcribed" in told
+
+
+def test_a_recording_in_which_nobody_speaks_has_its_length(tmp_path, capsys):
+    soundfile = pytest.importorskip("soundfile")
+    soundfile.write(tmp_path / "silence.flac", np.zeros(8_000 * 90), 8_000)
+    silent = FakeTransport({STREAM: lambda _: {}}, streams={"transcription_stream": lambda _: iter(())})
+    assert run([tmp_path], silent, formats=("json", "srt"))
+    written = json.loads((tmp_path / "silence.json").read_text())
+    assert (written["text"], written["segments"], written["duration_s"]) == ("", [], 90.0)
+    assert (tmp_path / "silence.srt").read_text() == ""
+    assert "1 of 1 recordings transcribed, 90 s of audio" in capsys.readouterr().err
 
 
 def test_a_run_that_ends_in_the_middle_leaves_no_half_written_file(tmp_path, monkeypatch):

@@ -126,15 +126,21 @@ class Transcription:
         )
 
     @classmethod
-    def from_segments(cls, segments: Iterable[StreamedSegment]) -> Transcription:
-        """What a stream gave, as a whole; its length is what has been read."""
+    def from_segments(
+        cls, segments: Iterable[StreamedSegment], duration_s: float | None = None
+    ) -> Transcription:
+        """What a stream gave, as a whole.
+
+        A stream ends with its last segment and tells nothing of the silence after it. So give `duration_s`
+        where it is known; else the length is what had been read by then, and 0 where nobody speaks.
+        """
         found = tuple(segments)
         last = found[-1] if found else None
         return cls(
             text="".join(segment.text for segment in found).strip(),
             language=last.language if last else "",
             language_probability=last.language_probability if last else 0.0,
-            duration_s=last.read_s if last else 0.0,
+            duration_s=duration_s if duration_s is not None else last.read_s if last else 0.0,
             segments=tuple(
                 Segment(**{f.name: getattr(segment, f.name) for f in fields(Segment)}) for segment in found
             ),

@@ -101,11 +101,13 @@ class _Run:
     def all_of(self, waiting: Sequence[Recording]) -> list[Recording]:
         """The recordings that failed."""
         failed = []
-        with AudioProgress([duration_s(each.path) for each in waiting]) as bar:
+        durations_s = [duration_s(each.path) for each in waiting]
+        with AudioProgress(durations_s) as bar:
             pool = ThreadPoolExecutor(self._options.jobs)
             try:
                 futures = {
-                    pool.submit(self._one, each, number, bar): each for number, each in enumerate(waiting)
+                    pool.submit(self._one, each, number, durations_s[number], bar): each
+                    for number, each in enumerate(waiting)
                 }
                 for future in as_completed(futures):
                     recording = futures[future]
@@ -121,8 +123,8 @@ class _Run:
                 pool.shutdown(cancel_futures=True)
         return failed
 
-    def _one(self, recording: Recording, number: int, bar: AudioProgress) -> float:
-        """Transcribe one recording and write its files; gives its seconds."""
+    def _one(self, recording: Recording, number: int, known_s: float | None, bar: AudioProgress) -> float:
+        """Transcribe one recording (`known_s` long, if known) and write its files; gives its seconds."""
         options = self._options
         segments: list[StreamedSegment] = []
         stream = self._client.transcribe_stream(
@@ -139,7 +141,7 @@ class _Run:
                     return 0.0
                 segments.append(segment)
                 bar.at(number, segment.transcribed_s, segment.read_s)
-        transcript = Transcription.from_segments(segments)
+        transcript = Transcription.from_segments(segments, known_s)
         for path, kind in zip(recording.outputs, options.formats, strict=True):
             write_whole(path, WRITERS[kind](transcript))
         return transcript.duration_s
