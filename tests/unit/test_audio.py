@@ -316,3 +316,40 @@ def test_a_movie_whose_sound_lies_in_another_file_gets_none_of_it(tmp_path) -> N
 
     with pytest.raises(InvalidInput, match="holds not one sample"):
         waveform(content)
+
+
+def test_what_reads_sound_is_imported_at_the_first_sound_that_needs_it() -> None:
+    """A process of its own, fed samples, then 16 kHz WAV, then 8 kHz WAV, then WebM."""
+    script = (
+        "import sys\n"
+        "from tritonzoo.runtime.audio import request_blocks, waveform\n"
+        "import numpy as np\n"
+        "def here(): return [name for name in ('soundfile', 'soxr', 'av') if name in sys.modules]\n"
+        "list(request_blocks(None, np.zeros(800, np.float32)))\n"
+        "found = [here()]\n"
+        "for size in map(int, sys.argv[1:]):\n"
+        "    waveform(sys.stdin.buffer.read(size))\n"
+        "    found.append(here())\n"
+        "print(found)\n"
+    )
+    quiet = bytes(1_600)
+    webm = io.BytesIO()
+    with av.open(webm, "w", format="webm") as container:
+        stream = container.add_stream("libopus", rate=48_000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 960), np.float32), format="flt", layout="mono")
+        frame.sample_rate = 48_000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    files = [wav(quiet), wav(quiet, rate_hz=8_000), webm.getvalue()]
+
+    done = subprocess.run(
+        [sys.executable, "-c", script, *(str(len(file)) for file in files)],
+        input=b"".join(files),
+        capture_output=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stdout.decode().strip() == str(
+        [[], ["soundfile"], ["soundfile", "soxr"], ["soundfile", "soxr", "av"]]
+    )
