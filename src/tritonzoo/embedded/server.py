@@ -36,7 +36,7 @@ from tritonzoo.repository import Model, Repository
 from tritonzoo.runtime import proc
 from tritonzoo.runtime.counters import COUNTERS_VARIABLE
 
-POLL_S = 0.05
+POLL_S = 0.02
 COUNTERS = "counters"  # folder of what the models count, beside the server's other files
 
 Progress = Callable[[int, int, str], None]  # models loaded, models in all, the one just loaded
