@@ -61,7 +61,7 @@ def read(path: Path) -> dict[str, Entry]:
         return {}
     try:
         return {name: _entry(fields) for name, fields in json.loads(path.read_text("utf-8")).items()}
-    except (ValueError, KeyError, TypeError, AssertionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
         raise RepositoryError(
             f"{path}: not a ledger of this version ({type(error).__name__}: {error}); remove it, then "
             f"`tritonzoo convert {path.parent.name} --force` proves the artifacts anew"

@@ -43,7 +43,7 @@ class Lock:
             return cls(sources=tuple(fields.pop("sources")), files=files, **fields)
         except FileNotFoundError:
             return cls()
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise RepositoryError(
                 f"{path}: not a lock file ({error}); remove it and run `make setup`"
             ) from error

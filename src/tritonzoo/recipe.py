@@ -126,6 +126,8 @@ class Shapes:
     def __post_init__(self) -> None:
         if not len(self.min) == len(self.opt) == len(self.max):
             raise RecipeError(f"Shapes: min {self.min}, opt {self.opt} and max {self.max} differ in rank")
+        if any(not isinstance(extent, int) for extent in (*self.min, *self.opt, *self.max)):
+            raise RecipeError(f"Shapes: extents are whole numbers; got {self.min}, {self.opt}, {self.max}")
         if any(
             not 0 < low <= mid <= high for low, mid, high in zip(self.min, self.opt, self.max, strict=True)
         ):
@@ -215,6 +217,12 @@ class Recipe:
     def __post_init__(self) -> None:
         if "starter" not in self.sources:
             raise RecipeError("Recipe: sources need a 'starter' variant, the one that works with no hub")
+        if not self.license.strip():
+            raise RecipeError(
+                "Recipe: say under which licence the weights are (`license=`, an SPDX identifier)"
+            )
+        if self.opset is not None and not isinstance(self.opset, int):
+            raise RecipeError(f"Recipe: opset is a whole number, not {self.opset!r}")
         if bool(self.shapes) == bool(self.files or self.graphs):
             raise RecipeError(
                 "Recipe: give either `shapes` (the model is exported), `graphs` (as several, with `files` "

@@ -107,7 +107,7 @@ class Model:
             module = load_module(path)
         except FileNotFoundError:
             raise RecipeError(f"{path}: not found; a model with artifacts needs a recipe.py") from None
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise RecipeError(f"in {self.name}/recipe.py: {type(error).__name__}: {error}") from error
         if not isinstance(getattr(module, "recipe", None), Recipe):
             raise RecipeError(f"in {self.name}/recipe.py: define `recipe = Recipe(...)` at module level")

@@ -237,6 +237,7 @@ input  [{ name: "question" data_type: TYPE_STRING dims: [ 1 ] }]  # UTF-8 text
 output [{ name: "answer" data_type: TYPE_STRING dims: [ 1 ] }]    # UTF-8 text
 
 parameters { key: "calls" value { string_value: "tokens, scores" } }
+parameters { key: "EXECUTION_ENV_PATH" value { string_value: "$$TRITON_MODEL_DIRECTORY/theirs.tar.gz" } }
 """
 ASK_CODE = '''import theirs
 

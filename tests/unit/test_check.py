@@ -18,6 +18,7 @@ from tritonzoo.check import RULES, Severity, check
 from tritonzoo.check.documentation import with_rules
 from tritonzoo.check.report import json_schema
 from tritonzoo.cli import app
+from tritonzoo.golden.file import Case, Golden
 from tritonzoo.repository import Repository
 
 ROOT = Path(__file__).parents[2]
@@ -187,7 +188,9 @@ def test_labels_are_counted_by_the_recorded_answers_where_no_graph_was_made(tree
     folder = tree / "model_repository" / "scores"
     for made in ("1/model.onnx", "artifacts.lock", "ledger.json"):
         (folder / made).unlink()
-    np.savez(folder / "golden.npz", **{"0/output/probabilities": np.zeros((2, 4), np.float32)})
+    tokens = {"input_ids": np.zeros((2, 5), np.int64), "attention_mask": np.ones((2, 5), np.int64)}
+    case = Case.of(tokens, {"probabilities": np.zeros((2, 4), np.float32)})
+    Golden("starter", (), "tritonzoo golden scores --record", (case,)).write(folder / "golden.npz")
 
     (finding,) = check(Repository(tree))
 

@@ -7,9 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
+from tritonzoo.check.config_source import Unparsed, parse
 from tritonzoo.check.finding import Fault, Place
 from tritonzoo.check.golden_shapes import recorded_extents
 from tritonzoo.check.onnx_header import GraphHeader, UnreadableGraph, read_header
@@ -25,15 +25,7 @@ if TYPE_CHECKING:
 DATA_TYPE = model_config_pb2.DataType
 ONNX_BACKEND = "onnxruntime"
 _DEFAULT_FILES = {ONNX_BACKEND: "model.onnx", "python": "model.py", "tensorrt": "model.plan"}
-
-
-@dataclass(frozen=True)
-class Unparsed:
-    """Why a config.pbtxt has no meaning, and where."""
-
-    message: str
-    line: int
-    column: int
+_TREES_DEFAULT_FILES = {"tokenizer": "tokenizer.json", "whisper": "model.onnx"}  # of this project's backends
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,16 +51,7 @@ class Folder:
 
     @cached_property
     def _parsed(self) -> Any:
-        try:
-            text = self.config_path.read_text("utf-8")
-        except UnicodeDecodeError as error:
-            line = self.config_path.read_bytes()[: error.start].count(b"\n") + 1
-            return Unparsed(f"is not UTF-8 ({error.reason})", line, 1)
-        try:
-            return text_format.Parse(text, model_config_pb2.ModelConfig())
-        except text_format.ParseError as error:
-            message = str(error).partition(" : ")[2] or str(error)
-            return Unparsed(message, error.GetLine() or 1, error.GetColumn() or 1)
+        return parse(self.config_path)
 
     @property
     def unparsed(self) -> Unparsed | None:
@@ -119,6 +102,11 @@ class Folder:
     def outputs(self) -> dict[str, Any]:
         return {tensor.name: tensor for tensor in self.config.output}
 
+    def computed_dims(self, tensor: Any) -> tuple[int, ...]:
+        """A tensor's extents as the model itself sees them: reshaped, where the configuration says so."""
+        dims = tensor.reshape.shape if tensor.HasField("reshape") else tensor.dims
+        return (*((-1,) if self.batches else ()), *dims)
+
     def full_dims(self, tensor: Any) -> tuple[int, ...]:
         """A tensor's extents as they travel: the batch first where the model batches; -1 for any."""
         return (*((-1,) if self.batches else ()), *tensor.dims)
@@ -131,19 +119,34 @@ class Folder:
     @property
     def main_file(self) -> str:
         """The file of the version folder that the backend loads; empty where none is known of."""
-        default = "" if self.is_ensemble else _DEFAULT_FILES.get(self.config.backend, "")
+        backend = "" if self.is_ensemble else self.config.backend
+        default = _DEFAULT_FILES.get(backend, "")
+        if backend in self.tree.backends:
+            default = default or _TREES_DEFAULT_FILES.get(backend, "")
         return str(self.config.default_model_filename or default)
+
+    @cached_property
+    def version_names(self) -> tuple[str, ...]:
+        """The folders whose name is a number: `1`, but also `01`, which Triton does not look into."""
+        return tuple(
+            sorted(path.name for path in self.path.iterdir() if path.is_dir() and path.name.isdecimal())
+        )
 
     @property
     def versions(self) -> tuple[int, ...]:
-        """The version folders that Triton would find."""
-        return tuple(
-            sorted(
-                int(path.name)
-                for path in self.path.iterdir()
-                if path.is_dir() and path.name.isdecimal() and str(int(path.name)) == path.name != "0"
-            )
-        )
+        """The version folders that Triton finds."""
+        return tuple(sorted(int(name) for name in self.version_names if str(int(name)) == name))
+
+    @property
+    def served_versions(self) -> tuple[int, ...]:
+        """Those that it loads, by the version policy: the latest, where there is none."""
+        policy = self.config.version_policy
+        if policy.HasField("all"):
+            return self.versions
+        if policy.HasField("specific"):
+            return tuple(version for version in self.versions if version in policy.specific.versions)
+        latest = policy.latest.num_versions if policy.HasField("latest") else 1
+        return self.versions[len(self.versions) - min(latest, len(self.versions)) :]
 
     @cached_property
     def source(self) -> PythonSource | None:

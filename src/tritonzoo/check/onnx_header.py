@@ -30,6 +30,7 @@ _TYPE_TENSOR = 1
 _TENSOR_TYPE_ELEMENT, _TENSOR_TYPE_SHAPE = 1, 2
 _SHAPE_DIM, _DIM_VALUE, _DIM_NAME = 1, 1, 2
 
+_POINTER = b"version https://git-lfs"
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _TRITON_TYPES = {
     1: "TYPE_FP32", 2: "TYPE_UINT8", 3: "TYPE_INT8", 4: "TYPE_UINT16", 5: "TYPE_INT16", 6: "TYPE_INT32",
@@ -55,7 +56,7 @@ class GraphHeader:
     inputs: Mapping[str, GraphTensor]  # without those that have an initializer: nobody must feed these
     outputs: Mapping[str, GraphTensor]
     domains: frozenset[str]  # of the nodes, less those that the file brings functions for
-    external_files: frozenset[str]  # files beside it that hold its weights
+    external_files: Mapping[str, int]  # file beside it that holds weights -> bytes that it has at least
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,9 @@ class UnreadableGraph:
     """A file that is no ONNX model, or only a part of one."""
 
     reason: str
+
+
+IS_POINTER = UnreadableGraph("is a Git LFS pointer, not the file")
 
 
 class _BrokenError(Exception):
@@ -74,6 +78,8 @@ def read_header(path: Path) -> GraphHeader | UnreadableGraph:
     if path.stat().st_size == 0:
         return UnreadableGraph("is empty")
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        if data[: len(_POINTER)] == _POINTER:
+            return IS_POINTER
         try:
             return _Header(data).read()
         except _BrokenError as error:
@@ -105,7 +111,7 @@ class _Header:
     def _graph(
         self, span: tuple[int, int], ir_version: int, opsets: Mapping[str, int], own_domains: set[str]
     ) -> GraphHeader:
-        inputs, outputs, constants, domains, files = {}, {}, set(), set(), set()
+        inputs, outputs, constants, domains, files = {}, {}, set(), set(), dict[str, int]()
         for number, value in self._fields(*span):
             if not isinstance(value, tuple):
                 continue
@@ -113,7 +119,9 @@ class _Header:
                 domains.add(self._text(value, _NODE_DOMAIN))
             elif number == _GRAPH_INITIALIZER:
                 constants.add(self._text(value, _TENSOR_NAME))
-                files |= set(self._external_files(value))
+                name, end = self._external_data(value)
+                if name:
+                    files[name] = max(files.get(name, 0), end)
             elif number == _GRAPH_INPUT:
                 inputs[self._text(value, _VALUE_NAME)] = self._tensor(value)
             elif number == _GRAPH_OUTPUT:
@@ -124,15 +132,19 @@ class _Header:
             {name: tensor for name, tensor in inputs.items() if name not in constants},
             outputs,
             frozenset(domains - own_domains),
-            frozenset(files),
+            files,
         )
 
-    def _external_files(self, tensor: tuple[int, int]) -> Iterator[str]:
-        for number, value in self._fields(*tensor):
-            if number != _TENSOR_EXTERNAL_DATA or not isinstance(value, tuple):
-                continue
-            if self._text(value, _ENTRY_KEY) == "location":
-                yield self._text(value, _ENTRY_VALUE)
+    def _external_data(self, tensor: tuple[int, int]) -> tuple[str, int]:
+        """(file, where the tensor's bytes end in it) of weights kept outside; else empty and 0."""
+        entries = {
+            self._text(value, _ENTRY_KEY): self._text(value, _ENTRY_VALUE)
+            for number, value in self._fields(*tensor)
+            if number == _TENSOR_EXTERNAL_DATA and isinstance(value, tuple)
+        }
+        numbers = (entries.get(key, "0") for key in ("offset", "length"))
+        end = sum(int(text) for text in numbers if text.isdecimal())
+        return entries.get("location", ""), end
 
     def _tensor(self, value_info: tuple[int, int]) -> GraphTensor:
         tensor = self._span(self._span(value_info, _VALUE_TYPE), _TYPE_TENSOR)

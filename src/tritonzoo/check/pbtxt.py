@@ -57,7 +57,7 @@ class Field:
 
 
 class Token(NamedTuple):
-    kind: str  # "text", "mark" or "word"; "end" after the last
+    kind: str  # "text", "mark" or "word"; "skip" between them, "end" after the last
     value: str
     line: int
     column: int
@@ -73,7 +73,7 @@ class PbText:
     def index(cls, text: str) -> PbText:
         """Index a file's text."""
         root = Field("", 1, 1)
-        reader = _Reader(list(_tokens(text)))
+        reader = _Reader([token for token in tokens(text) if token.kind != "skip"])
         root.fields = reader.fields("")
         return cls(root)
 
@@ -109,12 +109,12 @@ class PbText:
             seen.add(entry.key)
 
 
-def _tokens(text: str) -> Iterator[Token]:
+def tokens(text: str) -> Iterator[Token]:
+    """Every token, also the space and the comments between them (`skip`), and one at the end."""
     line, line_start = 1, 0
     position = 0
     while match := _TOKEN.match(text, position):
-        if match.lastgroup != "skip":
-            yield Token(str(match.lastgroup), match[0], line, match.start() - line_start + 1)
+        yield Token(str(match.lastgroup), match[0], line, match.start() - line_start + 1)
         newlines = match[0].count("\n")
         if newlines:
             line += newlines

@@ -10,12 +10,14 @@ from pathlib import Path
 import tritonzoo.runtime
 
 _RUNTIME = Path(tritonzoo.runtime.__file__).parent
+MODEL_CLASS = "TritonPythonModel"
 OLDEST_PYTHON = (3, 10)  # of NVIDIA's 24.10 image
 # What would have to be installed beside Triton, or takes seconds to import.
 HEAVY = frozenset(
     "torch torchaudio torchvision transformers sentence_transformers peft "
-    "tensorflow keras tf2onnx onnx".split()
+    "tensorflow keras tf2onnx onnx jax flax".split()
 )
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +35,8 @@ class PythonSource:
             return cls(path, ast.parse(path.read_bytes(), str(path), feature_version=OLDEST_PYTHON), None)
         except SyntaxError as error:
             return cls(path, None, error)
+        except OSError as error:
+            return cls(path, None, SyntaxError(f"cannot be read ({error.strerror})"))
         except ValueError as error:  # null bytes
             return cls(path, None, SyntaxError(str(error)))
 
@@ -52,34 +56,68 @@ class PythonSource:
 
     def binds(self, name: str) -> bool:
         """Whether the module has this name for sure, or may have it."""
-        if self.module is None:
-            return True
-        for node in ast.walk(self.module):
-            if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and node.name == name:
-                return True
-            if isinstance(node, ast.alias) and (node.asname or node.name) in (name, "*"):
-                return True
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id == name:
-                return True
-        return False
+        return self.module is None or _binds(self.module.body, name)
 
     def imports_at_load(self) -> Iterator[tuple[str, int]]:
         """(package, line) of each import that runs at load: not in functions, not for types."""
+        return self._imports()
+
+    def imports_needed(self) -> Iterator[tuple[str, int]]:
+        """(package, line) of each import without which the file does not load: none within a `try`."""
+        return self._imports(in_try=False)
+
+    def imports_anywhere(self) -> Iterator[tuple[str, int]]:
+        """(package, line) of each import, also those in functions; not for types."""
+        return self._imports(in_functions=True)
+
+    def _imports(self, *, in_try: bool = True, in_functions: bool = False) -> Iterator[tuple[str, int]]:
         if self.module is not None:
-            yield from _imports(self.module.body)
+            yield from _imports(self.module.body, in_try=in_try, in_functions=in_functions)
 
 
-def _imports(body: list[ast.stmt]) -> Iterator[tuple[str, int]]:
+def _imports(body: list[ast.stmt], *, in_try: bool, in_functions: bool) -> Iterator[tuple[str, int]]:
     for node in body:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name.partition(".")[0], node.lineno
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
             yield node.module.partition(".")[0], node.lineno
-        elif isinstance(node, ast.If) and "TYPE_CHECKING" not in ast.unparse(node.test):
-            yield from _imports([*node.body, *node.orelse])
-        elif isinstance(node, (ast.With, ast.ClassDef)):
-            yield from _imports(node.body)
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            yield from _imports(node.orelse, in_try=in_try, in_functions=in_functions)
+        elif isinstance(node, _FUNCTIONS) and not in_functions:
+            continue
+        elif in_try or not isinstance(node, ast.Try):
+            for inner in _bodies(node):
+                yield from _imports(inner, in_try=in_try, in_functions=in_functions)
+
+
+def _bodies(node: ast.stmt) -> Iterator[list[ast.stmt]]:
+    """The blocks of a compound statement."""
+    for name in ("body", "orelse", "finalbody"):
+        yield getattr(node, name, [])
+    for handler in (*getattr(node, "handlers", ()), *getattr(node, "cases", ())):
+        yield handler.body
+
+
+def _binds(body: list[ast.stmt], name: str) -> bool:
+    """Whether statements, run at a file's top, give a name a value."""
+    for node in body:
+        if isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
+            if node.name == name:
+                return True
+            continue
+        blocks = list(_bodies(node))
+        if any(_binds(block, name) for block in blocks):
+            return True
+        inside = {id(child) for block in blocks for statement in block for child in ast.walk(statement)}
+        for child in ast.walk(node):
+            if id(child) in inside:
+                continue
+            if isinstance(child, ast.alias) and (child.asname or child.name.partition(".")[0]) in (name, "*"):
+                return True
+            if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store) and child.id == name:
+                return True
+    return False
 
 
 def is_runtime_model(source: PythonSource, node: ast.ClassDef) -> bool:
@@ -121,5 +159,5 @@ def derives_from(source: PythonSource, node: ast.ClassDef, module: str, name: st
 
 def method(node: ast.ClassDef, name: str) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
     """A method that the class itself defines."""
-    functions = (item for item in node.body if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef)))
+    functions = (item for item in node.body if isinstance(item, _FUNCTIONS))
     return next((item for item in functions if item.name == name), None)

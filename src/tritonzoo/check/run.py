@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from enum import Enum
 
 from rich.console import Console
@@ -23,7 +25,8 @@ class Form(Enum):
 def run(repository: Repository, form: Form, *, strict: bool) -> bool:
     """Check the tree and print what was found; False where there is an error, if strict also a warning."""
     console = Console(highlight=False)
-    findings = check(repository)
+    with contextlib.redirect_stdout(sys.stderr):  # what a recipe prints is no part of a report
+        findings = check(repository)
     folders = len(Tree(repository.root).folders)
     if form is Form.JSON:
         console.out(json_report(findings, folders), highlight=False)

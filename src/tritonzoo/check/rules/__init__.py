@@ -6,10 +6,14 @@ from types import ModuleType
 
 from tritonzoo.check.rule import Rule
 from tritonzoo.check.rules import (
+    backends,
     batching,
     config,
     ensemble,
+    files,
+    golden,
     graph,
+    imports,
     instances,
     labels,
     layout,
@@ -23,8 +27,8 @@ from tritonzoo.check.rules import (
 )
 
 MODULES: tuple[ModuleType, ...] = (
-    layout, config, tensors, batching, instances, parameters, warmup, labels,
-    ensemble, wiring, graph, python, recipe, ledger,
+    layout, files, config, tensors, batching, instances, parameters, warmup, labels,
+    ensemble, wiring, graph, python, imports, backends, recipe, ledger, golden,
 )  # fmt: skip
 RULES: tuple[Rule, ...] = tuple(
     value for module in MODULES for value in vars(module).values() if isinstance(value, Rule)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from tritonzoo.check.finding import Fault, Severity
 from tritonzoo.check.folder import ONNX_BACKEND, Folder, type_name
 from tritonzoo.check.rule import models, readable, rule
 
+_FALSE_TRUE = ("int32_false_true", "fp32_false_true", "bool_false_true")
+_CORRELATION_TYPES = ("TYPE_UINT64", "TYPE_INT64", "TYPE_UINT32", "TYPE_INT32")
 _NATIVE_RAGGED = (ONNX_BACKEND, "tensorrt")
 
 
@@ -169,13 +172,26 @@ def sequence_control(folder: Folder) -> Iterator[Fault]:
     """A sequence's control inputs are there once each, and its id is a number.
 
     An id of TYPE_STRING fails in every request ("unexpected number of string elements"); a model in Python
-    has `request.correlation_id()`, for numbers and text alike.
+    has `request.correlation_id()`, for numbers and text alike. Triton refuses a control without a name, and
+    one whose values for false and true are not two of one type.
     """
     seen: set[int] = set()
     for index, entry in enumerate(folder.config.sequence_batching.control_input):
+        here = ("sequence_batching", "control_input", index)
+        if not entry.name:
+            yield folder.fault("control input without a name", 'give it one: name: "START"', *here)
+        if not entry.control:
+            yield folder.fault(
+                f"control input {entry.name!r} controls nothing",
+                "add control [{ kind: CONTROL_SEQUENCE_START fp32_false_true: [ 0, 1 ] }]",
+                *here,
+            )
         for number, control in enumerate(entry.control):
-            path = ("sequence_batching", "control_input", index, "control", number, "kind")
+            path = (*here, "control", number, "kind")
             kind = control.Kind.Name(control.kind)
+            fault = _control_values(kind, control)
+            if fault:
+                yield folder.fault(f"{kind} {fault[0]}", fault[1], *path)
             if control.kind in seen:
                 yield folder.fault(f"{kind} is asked for twice", "keep one of them", *path)
             seen.add(control.kind)
@@ -194,6 +210,36 @@ def sequence_control(folder: Folder) -> Iterator[Fault]:
                 index,
                 "name",
             )
+
+
+def _control_values(kind: str, control: Any) -> tuple[str, str] | None:
+    """What is wrong with a control's type or values, and the remedy; None where nothing is."""
+    given = {name: list(getattr(control, name)) for name in _FALSE_TRUE if getattr(control, name)}
+    if kind != "CONTROL_SEQUENCE_CORRID":
+        if [len(values) for values in given.values()] == [2]:
+            return None
+        told = ", ".join(f"{name}: {values}" for name, values in given.items()) or "no values"
+        return f"has {told}, and needs two of one type", "write fp32_false_true: [ 0, 1 ]"
+    if given:
+        return f"has {', '.join(given)}, and is no switch", "write data_type: TYPE_UINT64 alone"
+    data_type = type_name(control.data_type)
+    if data_type not in (*_CORRELATION_TYPES, "TYPE_STRING"):  # text has a fault of its own
+        return f"is {data_type}", f"take one of {', '.join(_CORRELATION_TYPES)}"
+    return None
+
+
+@rule(on=models)
+def sequence_slots(folder: Folder) -> Iterator[Fault]:
+    """`minimum_slot_utilization` is a share: between 0 and 1."""
+    share = folder.config.sequence_batching.direct.minimum_slot_utilization
+    if not 0 <= share <= 1:
+        yield folder.fault(
+            f"minimum_slot_utilization is {share:g}",
+            "write a number from 0 to 1",
+            "sequence_batching",
+            "direct",
+            "minimum_slot_utilization",
+        )
 
 
 @rule(on=models)

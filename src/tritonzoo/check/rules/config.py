@@ -5,14 +5,12 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator
-from typing import Any
-
-from tritonclient.grpc import model_config_pb2
 
 from tritonzoo.check.finding import Fault, Place, Severity
 from tritonzoo.check.folder import Folder
 from tritonzoo.check.pbtxt import Key
 from tritonzoo.check.rule import every, models, readable, rule
+from tritonzoo.check.syntax_remedy import remedy
 
 # Backends of NVIDIA's images, and what their models were called before there were backends.
 NATIVE_BACKENDS = frozenset(
@@ -26,10 +24,6 @@ _BACKEND_OF_PLATFORM = {
     "tensorflow_graphdef": "tensorflow",
     "tensorflow_savedmodel": "tensorflow",
 }
-_UNKNOWN_FIELD = re.compile(
-    r'Message type "inference\.(?P<message>[\w.]+)" has no field named "(?P<field>\w+)"'
-)
-_UNKNOWN_VALUE = re.compile(r'Enum type "inference\.(?P<enum>[\w.]+)" has no value named (?P<value>\w+)')
 # Fields that came after Triton 2.51 (24.10), whose parser refuses a file with an unknown field.
 _TOO_NEW = (("model_metrics",), ("ensemble_scheduling", "max_inflight_requests"))
 
@@ -42,39 +36,8 @@ def config_syntax(folder: Folder) -> Iterator[Fault]:
         yield Fault(
             Place(folder.config_path, fault.line, fault.column),
             fault.message.rstrip("."),
-            _suggestion(fault.message),
+            remedy(fault.message),
         )
-
-
-def _suggestion(message: str) -> str:
-    """What was probably meant, where a name is unknown."""
-    known: list[str] = []
-    wrong = ""
-    if match := _UNKNOWN_FIELD.search(message):
-        descriptor: Any = _nested(match["message"])
-        known, wrong = list(descriptor.fields_by_name) if descriptor else [], match["field"]
-    elif match := _UNKNOWN_VALUE.search(message):
-        descriptor = _nested(match["enum"])
-        known, wrong = list(descriptor.values_by_name) if descriptor else [], match["value"]
-    close = difflib.get_close_matches(wrong, known, 1, 0.5)
-    if close:
-        return f"did you mean {close[0]}?"
-    return f"there are: {', '.join(known)}" if known else "correct the line"
-
-
-def _nested(name: str) -> Any:
-    """The descriptor of a message or an enum of model_config.proto."""
-    scope: Any = model_config_pb2.DESCRIPTOR
-    for index, part in enumerate(name.split(".")):
-        types, enums = (
-            (scope.message_types_by_name, scope.enum_types_by_name)
-            if index == 0
-            else (scope.nested_types_by_name, scope.enum_types_by_name)
-        )
-        scope = types.get(part) or enums.get(part)
-        if scope is None:
-            return None
-    return scope
 
 
 @rule(on=readable)
@@ -163,8 +126,11 @@ def backend_missing(folder: Folder) -> Iterator[Fault]:
         return
     platform = folder.config.platform
     if platform in _BACKEND_OF_PLATFORM:
-        remedy = f'write backend: "{_BACKEND_OF_PLATFORM[platform]}" in its place'
-        yield folder.fault(f"names the platform {platform!r} and no backend", remedy, "platform")
+        yield folder.fault(
+            f"names the platform {platform!r} and no backend",
+            f'write backend: "{_BACKEND_OF_PLATFORM[platform]}" in its place',
+            "platform",
+        )
     else:
         yield folder.fault(
             f"has an unknown platform {platform!r} and no backend" if platform else "names no backend",
@@ -238,34 +204,58 @@ def environment_path(folder: Folder) -> Iterator[Fault]:
 
 
 @rule(on=models)
+def agents_committed(folder: Folder) -> Iterator[Fault]:
+    """A config.pbtxt names no repository agents.
+
+    The embedded server has none and refuses the model; our lock and ledger vouch for the bytes.
+    """
+    if folder.config.HasField("model_repository_agents"):
+        yield folder.fault(
+            "names repository agents, which not every server has",
+            "remove model_repository_agents",
+            "model_repository_agents",
+        )
+
+
+@rule(on=models)
 def artifact_missing(folder: Folder) -> Iterator[Fault]:
-    """The file that a backend loads is there, or a recipe makes it."""
+    """The file that a backend loads is there, in each version that is served, or a recipe makes it.
+
+    Of several version folders Triton serves the latest, if no policy says otherwise. A Python model without
+    its file is worse than refused: Triton 2.51 waits for it for ever, and loads nothing else meanwhile
+    (measured).
+    """
     backend, name = folder.config.backend, folder.main_file
     if not name or folder.config.cc_model_filenames:
         return
+    named = "default_model_filename" if folder.config.default_model_filename else "backend"
     if "/" in name:
         yield folder.fault(
             f"default_model_filename is {name!r}, and it is looked for in the version folder only",
             "name a file of 1/",
-            "default_model_filename",
+            named,
         )
         return
-    version = folder.model.version_folder
-    if not version.is_dir() or (version / name).exists() or _is_made(folder, name):
-        return
-    if backend == "python":
-        yield folder.fault(
-            f"1/{name} is not there; a model of the python backend needs it",
-            "add it, with a class TritonPythonModel",
-            "default_model_filename" if folder.config.default_model_filename else "backend",
-        )
-    else:
-        yield folder.fault(
-            f"1/{name} is not there, and no recipe makes it",
-            "add the file, or a recipe.py that makes it"
-            + _close_by(name, [path.name for path in version.iterdir() if path.is_file()]),
-            "default_model_filename" if folder.config.default_model_filename else "backend",
-        )
+    for version in folder.served_versions:
+        path = folder.path / str(version)
+        if (path / name).exists() or (path / name).is_symlink():
+            continue
+        if str(version) == folder.model.version_folder.name and _is_made(folder, name):
+            continue
+        why = "" if len(folder.versions) == 1 else " (of several versions the policy serves this one)"
+        if backend == "python":
+            yield folder.fault(
+                f"{version}/{name} is not there; a model of the python backend needs it{why}",
+                "add it, with a class TritonPythonModel",
+                named,
+            )
+        else:
+            yield folder.fault(
+                f"{version}/{name} is not there, and no recipe makes it{why}",
+                "add the file, or a recipe.py that makes it"
+                + _close_by(name, [file.name for file in path.iterdir() if file.is_file()]),
+                named,
+            )
 
 
 def _is_made(folder: Folder, name: str) -> bool:

@@ -84,9 +84,9 @@ def ensemble_step_incomplete(folder: Folder) -> Iterator[Fault]:
 @rule(on=ensembles)
 def ensemble_unknown_model(folder: Folder) -> Iterator[Fault]:
     """Each step names a model of the tree."""
-    known = folder.tree.by_name
+    known, broken = folder.tree.by_name, folder.tree.broken_names
     for step in steps_of(folder):
-        if step.model_name and step.model_name not in known:
+        if step.model_name and step.model_name not in known and step.model_name not in broken:
             close = difflib.get_close_matches(step.model_name, known, 1)
             yield folder.fault(
                 f"no model {step.model_name!r}",
@@ -139,9 +139,9 @@ def _circle(start: Folder, folder: Folder, path: tuple[str, ...]) -> tuple[str, 
 @rule(on=models)
 def ensemble_unknown_call(folder: Folder) -> Iterator[Fault]:
     """A pipeline in Python names, in its parameter `calls`, models of the tree."""
-    known = folder.tree.by_name
+    known, broken = folder.tree.by_name, folder.tree.broken_names
     for name in folder.model.members:
-        if name not in known:
+        if name not in known and name not in broken:
             close = difflib.get_close_matches(name, known, 1)
             yield folder.fault(
                 f"calls {name!r}, and there is no such model",

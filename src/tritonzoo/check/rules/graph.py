@@ -8,7 +8,7 @@ from typing import Any
 
 from tritonzoo.check.finding import Fault, Place
 from tritonzoo.check.folder import Folder, type_name
-from tritonzoo.check.onnx_header import Extent, GraphHeader, GraphTensor, UnreadableGraph
+from tritonzoo.check.onnx_header import IS_POINTER, Extent, GraphHeader, GraphTensor, UnreadableGraph
 from tritonzoo.check.rule import models, rule
 
 # The newest that each server's ONNX Runtime reads: 1.19 in NVIDIA's image 24.10 (tried with 1.19.2), and
@@ -48,7 +48,7 @@ def _pairs(folder: Folder) -> Iterator[tuple[str, str, int, Any, GraphTensor]]:
 def graph_unreadable(folder: Folder) -> Iterator[Fault]:
     """An ONNX file is a whole ONNX model."""
     for path, header in folder.graphs.items():
-        if isinstance(header, UnreadableGraph):
+        if isinstance(header, UnreadableGraph) and header != IS_POINTER:  # told by file-not-fetched
             yield Fault(Place(path), header.reason, f"make it again: tritonzoo convert {folder.name} --force")
 
 
@@ -56,8 +56,15 @@ def graph_unreadable(folder: Folder) -> Iterator[Fault]:
 def graph_weights_missing(folder: Folder) -> Iterator[Fault]:
     """The files that hold a graph's weights lie beside it."""
     for path, header in _headers(folder):
-        for name in sorted(header.external_files):
-            if not (path.parent / name).is_file():
+        for name, least in sorted(header.external_files.items()):
+            held = path.parent / name
+            if held.is_file() and held.stat().st_size < least:
+                yield Fault(
+                    Place(held),
+                    f"has {held.stat().st_size} bytes, and {path.name} keeps weights in it up to {least}",
+                    f"make the model again: tritonzoo convert {folder.name} --force",
+                )
+            elif not held.is_file():
                 yield Fault(
                     Place(path),
                     f"keeps weights in {name}, which is not beside it",
@@ -111,12 +118,29 @@ def graph_data_type(folder: Folder) -> Iterator[Fault]:
 
 
 @rule(on=models)
+def graph_not_a_tensor(folder: Folder) -> Iterator[Fault]:
+    """What goes in and comes out of a graph are tensors of types that Triton has.
+
+    ONNX also knows sequences, maps and optional values; Triton knows none of them.
+    """
+    for file, side, index, declared, found in _pairs(folder):
+        if not found.data_type:
+            yield folder.fault(
+                f"{side} {declared.name!r} is no tensor in {file}, or of a type that Triton does not have",
+                "export the graph with tensors at its ends",
+                side,
+                index,
+                "name",
+            )
+
+
+@rule(on=models)
 def graph_rank(folder: Folder) -> Iterator[Fault]:
     """A tensor has the rank of the graph's, the batch axis included."""
     for file, side, index, declared, found in _pairs(folder):
         if found.extents is None or not declared.dims:
             continue
-        full = folder.full_dims(declared)
+        full = folder.computed_dims(declared)
         if len(full) != len(found.extents):
             batch = " with the batch" if folder.batches else ""
             yield folder.fault(
@@ -133,7 +157,7 @@ def graph_rank(folder: Folder) -> Iterator[Fault]:
 def graph_dims(folder: Folder) -> Iterator[Fault]:
     """A fixed dimension is the graph's; -1 stands for any."""
     for file, side, index, declared, found in _pairs(folder):
-        full = folder.full_dims(declared)
+        full = folder.computed_dims(declared)
         if found.extents is None or len(found.extents) != len(full):
             continue
         first = 1 if folder.batches else 0
@@ -158,7 +182,7 @@ def graph_batch(folder: Folder) -> Iterator[Fault]:
     fixed = [
         pair
         for pair in _pairs(folder)
-        if len(pair[4].extents or ()) == len(folder.full_dims(pair[3]))
+        if len(pair[4].extents or ()) == len(folder.computed_dims(pair[3]))
         and isinstance(_first(pair[4]), int)
         and not _first(pair[4]) == folder.config.max_batch_size == 1
     ]
@@ -182,6 +206,12 @@ def graph_opset(folder: Folder) -> Iterator[Fault]:
     A committed config.pbtxt is served embedded and by NVIDIA's image, so that the older ONNX Runtime counts.
     """
     for path, header in _headers(folder):
+        if not header.opsets:
+            yield Fault(
+                Place(path),
+                "does not say in which opset it is written",
+                f"make the model again: tritonzoo convert {folder.name} --force",
+            )
         opset = header.opsets.get("", 0)
         refusing = [
             f"{server} reads opset {most} and IR {newest}"

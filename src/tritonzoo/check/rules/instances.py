@@ -45,6 +45,24 @@ def instance_count(folder: Folder) -> Iterator[Fault]:
             )
 
 
+@rule(on=models)
+def instance_passive(folder: Folder) -> Iterator[Fault]:
+    """At least one group of instances is not passive.
+
+    With passive ones alone Triton 2.51 loads the model, and the first request ends the whole server
+    (measured).
+    """
+    groups = folder.config.instance_group
+    if groups and all(group.passive for group in groups):
+        yield folder.fault(
+            "has passive instances alone, and the first request ends the server",
+            "remove passive",
+            "instance_group",
+            0,
+            "passive",
+        )
+
+
 @rule(on=readable)
 def cache_refused(folder: Folder) -> Iterator[Fault]:
     """Decoupled and sequence models have no response cache.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,14 +18,14 @@ LABELS_BACKEND, LABELS_FILE = "labels", "labels.txt"
 def labels_missing(folder: Folder) -> Iterator[Fault]:
     """A file of labels that the configuration names, or its backend needs, is there."""
     needs_one = folder.config.backend == LABELS_BACKEND
-    if needs_one and not (folder.path / LABELS_FILE).is_file():
+    if needs_one and not _is_there(folder.path / LABELS_FILE):
         yield folder.fault(
             f"{LABELS_FILE} is not there, and the labels backend needs it",
             "write one label a line, in the order of the classes",
             "backend",
         )
     for index, tensor in enumerate(folder.config.output):
-        if tensor.label_filename and not (folder.path / tensor.label_filename).is_file():
+        if tensor.label_filename and not _is_there(folder.path / tensor.label_filename):
             yield folder.fault(
                 f"label_filename {tensor.label_filename!r} is not there",
                 "write one label a line, in the order of the classes",
@@ -32,6 +33,11 @@ def labels_missing(folder: Folder) -> Iterator[Fault]:
                 index,
                 "label_filename",
             )
+
+
+def _is_there(path: Path) -> bool:
+    """A link to nothing, or a folder in the file's place, is told by rules of its own."""
+    return path.exists() or path.is_symlink()
 
 
 @rule(on=models)
@@ -43,6 +49,12 @@ def labels_content(folder: Folder) -> Iterator[Fault]:
         except UnicodeDecodeError as error:
             yield Fault(Place(path, 1), f"is not UTF-8 at byte {error.start}", "save it as UTF-8")
             continue
+        if lines and lines[0].startswith("\ufeff"):
+            yield Fault(
+                Place(path, 1, 1),
+                "begins with a byte order mark, which becomes a part of the first label",
+                "save it as UTF-8 without one",
+            )
         if not any(line.strip() for line in lines):
             yield Fault(Place(path, 1), "is empty", "write one label a line, in the order of the classes")
         seen: dict[str, int] = {}
@@ -82,7 +94,7 @@ def labels_count(folder: Folder) -> Iterator[Fault]:
 def _uses(folder: Folder) -> Iterator[tuple[Path, int | None, str]]:
     """(file, how many classes come, what gives them) of each use of a file of labels that is there."""
     for tensor in folder.config.output:
-        path = folder.path / tensor.label_filename
+        path = Path(os.path.normpath(folder.path / tensor.label_filename))
         if tensor.label_filename and path.is_file():
             yield path, _extent(folder, tensor), f"output {tensor.name!r}"
     path = folder.path / LABELS_FILE

@@ -27,14 +27,14 @@ def built(folder: Folder) -> bool:
 def _lock(folder: Folder) -> Lock | None:
     try:
         return Lock.read(folder.model.lock_path)
-    except RepositoryError:
+    except (RepositoryError, OSError):
         return None
 
 
 def _entries(folder: Folder) -> dict[str, ledger.Entry] | None:
     try:
         return ledger.read(folder.model.ledger_path)
-    except RepositoryError:
+    except (RepositoryError, OSError):
         return None
 
 
@@ -94,6 +94,18 @@ def artifact_bytes(tree: Tree) -> Iterator[Fault]:
             name = path.relative_to(folder.path).as_posix()
             done = _DONE[record.name]
             yield Fault(_line_of(record, key), f"{name} is not what was {done}: other bytes", _remedy(folder))
+    for folder in filter(built, tree.folders):
+        lock = _lock(folder)
+        for path in folder.model.present_artifacts if lock else ():
+            name = path.relative_to(folder.path).as_posix()
+            locked = lock.files.get(name) if lock else None
+            size = path.stat().st_size
+            if locked and locked.size_bytes != size and digests[path] == locked.sha256:
+                yield Fault(
+                    _line_of(folder.model.lock_path, name),
+                    f"{name} has {size} bytes, and {locked.size_bytes} are locked",
+                    _remedy(folder),
+                )
 
 
 def _claims(folder: Folder) -> Iterator[tuple[Folder, Path, Path, str, str]]:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import ast
+import builtins
 from collections.abc import Iterator
 
 from tritonzoo.check.finding import Fault, Place, Severity
 from tritonzoo.check.folder import Folder
-from tritonzoo.check.python_source import HEAVY, PythonSource, derives_from, is_runtime_model, method
+from tritonzoo.check.python_source import (
+    MODEL_CLASS,
+    PythonSource,
+    derives_from,
+    is_runtime_model,
+    method,
+)
 from tritonzoo.check.rule import models, rule
 
-_CLASS = "TritonPythonModel"
+_CALLED_WITH = {"initialize": ("args",), "execute": ("requests",), "finalize": ()}
 _ANSWERING = ("infer", "infer_request", "infer_batch", "execute")
 
 
@@ -21,7 +28,7 @@ def python_models(folder: Folder) -> bool:
 
 def _parsed(folder: Folder) -> tuple[PythonSource, ast.ClassDef | None]:
     assert folder.source is not None
-    return folder.source, folder.source.class_named(_CLASS)
+    return folder.source, folder.source.class_named(MODEL_CLASS)
 
 
 @rule(on=python_models)
@@ -47,7 +54,7 @@ def python_syntax(folder: Folder) -> Iterator[Fault]:
 def python_class(folder: Folder) -> Iterator[Fault]:
     """A Python model defines `TritonPythonModel`."""
     source, _ = _parsed(folder)
-    if not source.binds(_CLASS):
+    if not source.binds(MODEL_CLASS):
         classes = (
             [node.name for node in source.module.body if isinstance(node, ast.ClassDef)]
             if source.module
@@ -55,8 +62,8 @@ def python_class(folder: Folder) -> Iterator[Fault]:
         )
         yield Fault(
             Place(source.path, 1, 1),
-            f"defines no class {_CLASS}" + (f" (there is {', '.join(classes)})" if classes else ""),
-            f"write class {_CLASS}(PythonModel)",
+            f"defines no class {MODEL_CLASS}" + (f" (there is {', '.join(classes)})" if classes else ""),
+            f"write class {MODEL_CLASS}(PythonModel)",
         )
 
 
@@ -71,9 +78,45 @@ def python_answers(folder: Folder) -> Iterator[Fault]:
     if is_plain and not any(method(node, name) for name in wanted) and not _has_other_names(node, wanted):
         yield Fault(
             Place(source.path, node.lineno, node.col_offset + 1),
-            f"{_CLASS} has no method {wanted[0]}",
+            f"{MODEL_CLASS} has no method {wanted[0]}",
             f"define {wanted[0]}",
         )
+
+
+@rule(on=python_models)
+def python_base_unknown(folder: Folder) -> Iterator[Fault]:
+    """What `TritonPythonModel` derives from is imported, or defined before it."""
+    source, node = _parsed(folder)
+    for base in node.bases if node is not None else ():
+        if isinstance(base, ast.Name) and not source.binds(base.id) and not hasattr(builtins, base.id):
+            yield Fault(
+                Place(source.path, base.lineno, base.col_offset + 1),
+                f"{MODEL_CLASS} derives from {base.id}, which nothing defines",
+                "import it, or correct the name: from tritonzoo.runtime.model import PythonModel",
+            )
+
+
+@rule(on=python_models)
+def python_triton_calls(folder: Folder) -> Iterator[Fault]:
+    """`initialize` takes the arguments, `execute` the requests, `finalize` nothing: so Triton calls them."""
+    source, node = _parsed(folder)
+    for name, given in _CALLED_WITH.items() if node is not None else ():
+        function = method(node, name) if node is not None else None
+        if function is not None and not function.decorator_list and not _takes(function, len(given)):
+            yield Fault(
+                Place(source.path, function.lineno, function.col_offset + 1),
+                f"Triton calls {name}({', '.join(given)}), and this takes ({ast.unparse(function.args)})",
+                f"write def {name}({', '.join(('self', *given))})",
+            )
+
+
+def _takes(function: ast.FunctionDef | ast.AsyncFunctionDef, count: int) -> bool:
+    """Whether a method can be called with so many arguments, besides the object itself."""
+    arguments = function.args
+    positional = len(arguments.posonlyargs) + len(arguments.args)
+    needed = positional - len(arguments.defaults)
+    fits = needed <= count + 1 and (count + 1 <= positional or arguments.vararg is not None)
+    return fits and all(default is not None for default in arguments.kw_defaults)
 
 
 def _has_other_names(node: ast.ClassDef, wanted: tuple[str, ...]) -> bool:
@@ -94,7 +137,7 @@ def python_decoupled(folder: Folder) -> Iterator[Fault]:
     decoupled = folder.config.model_transaction_policy.decoupled
     if decoupled and node is not None and is_runtime_model(source, node):
         yield folder.fault(
-            f"is decoupled, and its {_CLASS} is a PythonModel, which gives each request one answer",
+            f"is decoupled, and its {MODEL_CLASS} is a PythonModel, which gives each request one answer",
             "derive it from ConcurrentModel, or remove model_transaction_policy",
             "model_transaction_policy",
         )
@@ -187,20 +230,3 @@ def _returns(function: ast.AST) -> Iterator[ast.Return]:
             yield child
         elif not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
             yield from _returns(child)
-
-
-@rule(on=python_models, severity=Severity.WARNING)
-def python_heavy_import(folder: Folder) -> Iterator[Fault]:
-    """A Python model imports no training framework.
-
-    The serving image has none, and one costs 200 MB and seconds in each instance. Export the network and let
-    an ensemble call it.
-    """
-    source, _ = _parsed(folder)
-    for package, line in source.imports_at_load():
-        if package in HEAVY:
-            yield Fault(
-                Place(source.path, line),
-                f"imports {package}, which no server of the tree has",
-                "export the network to ONNX, and compute the rest with NumPy",
-            )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 
 from tritonzoo.check.finding import Fault, Place, Severity
@@ -70,6 +71,27 @@ def recipe_functions(folder: Folder) -> Iterator[Fault]:
                 f"exports the model and defines no {name}()",
                 "def load(weights): ..." if name == "load" else "def samples(rng): yield {input: array, ...}",
             )
+        else:
+            yield from _uncallable(source, name)
+
+
+def _uncallable(source: RecipeSource, name: str) -> Iterator[Fault]:
+    """A fault where `load` does not take a path for each source, or `samples` no generator."""
+    assert source.recipe is not None
+    function = getattr(source.module, name)
+    counts = (
+        {1} if name == "samples" else {len(source.recipe.sources_of(key)) for key in source.recipe.sources}
+    )
+    for count in sorted(counts):
+        try:
+            inspect.signature(function).bind(*range(count))
+        except TypeError:
+            given = "a random generator" if name == "samples" else f"a path for each source, here {count}"
+            yield Fault(
+                Place(source.source.path, getattr(getattr(function, "__code__", None), "co_firstlineno", 1)),
+                f"{name}{inspect.signature(function)} is given {given}, and does not take that",
+                "def samples(rng): ..." if name == "samples" else f"take {count}, or *weights",
+            )
 
 
 @rule(on=shaped)
@@ -117,6 +139,26 @@ def recipe_shape(folder: Folder) -> Iterator[Fault]:
                     "shapes",
                     name,
                 )
+
+
+@rule(on=shaped)
+def recipe_rows_differ(folder: Folder) -> Iterator[Fault]:
+    """All inputs have the same rows in min, and in opt: they share the batch.
+
+    What max says of them is compared with `max_batch_size`, below.
+    """
+    source = _source(folder)
+    shapes = source.recipe.shapes if source.recipe else {}
+    rows = {name: (each.min[0], each.opt[0]) for name, each in shapes.items() if each.max}
+    first = next(iter(rows), "")
+    for name, extents in rows.items() if folder.batches else ():
+        if extents != rows[first]:
+            yield source.fault(
+                f"gives {name!r} {extents} rows (min, opt) and {first!r} {rows[first]}",
+                "give both the same: axis 0 is the batch",
+                "shapes",
+                name,
+            )
 
 
 @rule(on=shaped)

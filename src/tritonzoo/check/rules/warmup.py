@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from tritonzoo.check.finding import Fault
@@ -96,31 +97,72 @@ def warmup_batch_size(folder: Folder) -> Iterator[Fault]:
 
 
 @rule(on=models)
+def warmup_data(folder: Folder) -> Iterator[Fault]:
+    """A warm-up says where each of its tensors comes from.
+
+    Triton refuses a model whose warm-up does not.
+    """
+    for index, name, entry, _ in _entries(folder):
+        if entry.WhichOneof("input_data_type") is None:
+            yield folder.fault(
+                f"warms up {name!r} with no data",
+                "add zero_data: true, random_data: true, or input_data_file",
+                "model_warmup",
+                index,
+                "inputs",
+                Key(name),
+                "value",
+            )
+
+
+@rule(on=models)
 def warmup_file(folder: Folder) -> Iterator[Fault]:
-    """A file of a warm-up lies in `<model>/warmup/` and has the bytes of its shape."""
+    """A file of a warm-up lies in `<model>/warmup/` and has the bytes of its shape.
+
+    Text is written as Triton takes it: the length of each element in 4 bytes, the lowest first, then the
+    element. Where a file is cut off within a text, Triton 2.51 does not refuse the model, it ends (measured).
+    """
     for index, name, entry, _ in _entries(folder):
         if not entry.input_data_file:
             continue
-        path = folder.path / _FOLDER / entry.input_data_file
+        named = entry.input_data_file
+        path = (
+            folder.path / _FOLDER / named.lstrip("/")
+        )  # Triton takes an absolute path as one from there, too
         place = ("model_warmup", index, "inputs", Key(name), "value", "input_data_file")
-        if not path.is_file():
+        if ".." in path.parts:
+            yield folder.fault(f"warms up {name!r} from {named}", f"put the file into {_FOLDER}/", *place)
+        elif not path.is_file():
             yield folder.fault(
-                f"warms up {name!r} from {_FOLDER}/{entry.input_data_file}, which is not there",
-                "add it",
-                *place,
+                f"warms up {name!r} from {_FOLDER}/{named.lstrip('/')}, which is not there", "add it", *place
             )
-            continue
-        dtype = NUMPY_DTYPES.get(type_name(entry.data_type))
-        if dtype is None or dtype.hasobject:
-            continue
-        wanted = math.prod(entry.dims) * dtype.itemsize
-        if path.stat().st_size != wanted:
-            yield folder.fault(
-                f"{_FOLDER}/{entry.input_data_file} has {path.stat().st_size} bytes, and {name!r} needs "
-                f"{wanted}",
-                "write it anew: numpy's array.tofile",
-                *place,
-            )
+        elif (told := _content(path, type_name(entry.data_type), math.prod(entry.dims))) is not None:
+            message, remedy = told
+            yield folder.fault(f"{_FOLDER}/{named} {message.format(name=repr(name))}", remedy, *place)
+
+
+def _content(path: Path, data_type: str, elements: int) -> tuple[str, str] | None:
+    """What is wrong with a file's bytes, and the remedy; None where nothing is."""
+    dtype = NUMPY_DTYPES.get(data_type)
+    if dtype is None:
+        return None
+    if not dtype.hasobject:
+        wanted, size = elements * dtype.itemsize, path.stat().st_size
+        if size == wanted:
+            return None
+        return f"has {size} bytes, and {{name}} needs {wanted}", "write it anew: numpy's array.tofile"
+    data, position, found = path.read_bytes(), 0, 0
+    while position + 4 <= len(data):
+        position += 4 + int.from_bytes(data[position : position + 4], "little")
+        found += 1
+    if position != len(data):
+        return (
+            "is cut off, or no text as Triton takes it",
+            "write it anew: tritonclient.utils.serialize_byte_tensor(array).item()",
+        )
+    if found != elements:
+        return f"has {found} texts, and {{name}} needs {elements}", "write one for each element"
+    return None
 
 
 @rule(on=models)

@@ -153,7 +153,8 @@ def wiring_cycle(folder: Folder) -> Iterator[Fault]:
 def wiring_data_type(folder: Folder) -> Iterator[Fault]:
     """A tensor has one data type wherever it is written and read."""
     for name, source, target, path in _meetings(folder):
-        if source.tensor.data_type != target.tensor.data_type:
+        both = (source.tensor.data_type, target.tensor.data_type)
+        if both[0] != both[1] and all(both):  # a tensor without a type is told by tensor-type
             yield folder.fault(
                 f"{name!r} is {type_name(source.tensor.data_type)} as {source.what} and "
                 f"{type_name(target.tensor.data_type)} as {target.what}",
@@ -172,6 +173,27 @@ def wiring_shape(folder: Folder) -> Iterator[Fault]:
                 "give both the same dims, or -1 on an axis that varies",
                 *path,
             )
+
+
+@rule(on=ensembles)
+def wiring_readers(folder: Folder) -> Iterator[Fault]:
+    """Two that read one tensor ask for the same shape.
+
+    Where it is open at its source, each of them may fit by itself, and no request fits both.
+    """
+    seen: dict[str, list[Shape]] = {}
+    for name, source, target, path in _meetings(folder):
+        if not fit(source.full_dims, target.full_dims) or target.owner is folder:
+            continue
+        for other in seen.setdefault(name, []):
+            if not fit(other.full_dims, target.full_dims):
+                yield folder.fault(
+                    f"{name!r} is {_described(other)} as {other.what}, {_described(target)} as {target.what}",
+                    "give both the same dims",
+                    *path,
+                )
+                break
+        seen[name].append(target)
 
 
 @rule(on=ensembles)
