@@ -32,8 +32,8 @@ _STATUS_MESSAGE = re.compile(r"Status Message: (?P<text>[^/\n]+)$")
 # second-level cache, the widest are 6 KiB a token: with 512 KiB (AVX2) groups of 256 tokens were best, with
 # 2 MiB (AMX) those of 1024, where float32 gave 246 rows/s at 256, 280 at 1024 and 243 at 4096, and
 # int8 378, 476, 424.
-# A run costs the time of 45 tokens (float32) to 80 (int8) before its first one where the cores are idle, and less
-# processor time than that: on busy cores 16 took least of 16, 32 and 64. A GPU wants large groups.
+# A run costs the time of 45 tokens (float32) to 80 (int8) before its first one where the cores are idle,
+# and less processor time than that: on busy cores 16 took least of 16, 32 and 64. A GPU wants large groups.
 _CACHE_BYTES_PER_ELEMENT = 4096
 _GPU_GROUP_ELEMENTS = 16384
 _RUN_COST_ELEMENTS = 24
