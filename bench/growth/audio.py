@@ -5,17 +5,17 @@ from __future__ import annotations
 import io
 import statistics
 import time
-from dataclasses import asdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
-from observed import console
 from plotting import number
 
 from tritonzoo import Client
-from tritonzoo.bench.environment import environment
 from tritonzoo.embedded import EmbeddedTriton, Ports, ServeOptions
 from tritonzoo.repository import Repository
 from tritonzoo.runtime.audio import SAMPLE_RATE_HZ, waveform
@@ -23,27 +23,32 @@ from tritonzoo.soak.watch import Watcher, look
 
 SECONDS = (1, 3, 10, 30, 60, 300, 900, 1800, 3600)
 PIPELINES = ("ensemble_vad", "ensemble_transcription")
-SAMPLES = {"ensemble_vad": "ensemble_vad", "ensemble_transcription": "ensemble_transcription"}
+KEYS = tuple(f"{pipeline} {seconds}" for pipeline in PIPELINES for seconds in SECONDS)
 LEAST_CALLS, LEAST_S = 1, 3.0  # of each length
 LOOK_EVERY_S = 0.3
 
 
-def measure() -> dict[str, Any]:
-    tree = Repository.find()
-    rows: list[dict[str, Any]] = []
+@dataclass(frozen=True)
+class Served:
+    triton: EmbeddedTriton
+    client: Client
+
+
+@contextmanager
+def session() -> Iterator[Served]:
     with (
-        EmbeddedTriton(ServeOptions(tree.root, Ports.free(), PIPELINES)) as triton,
+        EmbeddedTriton(ServeOptions(Repository.find().root, Ports.free(), PIPELINES)) as triton,
         Client(triton.grpc_url, timeout_s=3600) as client,
     ):
-        for pipeline in PIPELINES:
-            known = speech(tree, pipeline)
-            ask(client, pipeline, flac(known))  # a first call loads what is loaded late
-            for seconds in SECONDS:
-                content = flac(np.resize(known, seconds * SAMPLE_RATE_HZ))
-                rows.append({"pipeline": pipeline, **_one(triton, client, pipeline, seconds, content)})
-                console.print(f"  {pipeline} {seconds} s: {rows[-1]['took_s']:.2f} s")
-        around = environment("", triton.options.profile, {}, tree.root)
-    return {"environment": asdict(around), "rows": rows}
+        yield Served(triton, client)
+
+
+def measure(served: Served, key: str) -> list[dict[str, Any]]:
+    pipeline, seconds = key.split()
+    known = speech(Repository.find(), pipeline)
+    ask(served.client, pipeline, flac(known))  # a first call loads what is loaded late
+    content = flac(np.resize(known, int(seconds) * SAMPLE_RATE_HZ))
+    return [{"pipeline": pipeline, **_one(served.triton, served.client, pipeline, int(seconds), content)}]
 
 
 def _one(

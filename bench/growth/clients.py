@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from observed import figures_of, row
@@ -10,26 +12,28 @@ from plotting import number
 from tests.server.sentences import sentence
 
 from tritonzoo.bench.options import BenchOptions, Load
-from tritonzoo.bench.target import target
+from tritonzoo.bench.target import Target, target
 
 PIPELINE = "ensemble_embedding"
 MODEL, TOKENIZER = "sentence_transformer", "sentence_tokenizer"
-CLIENTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+KEYS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 WORDS = (5, 60)
 TEXTS = 512
 SECONDS, REPEATS, WARMUP_S = 3.0, 3, 1.5
 
 
-def measure() -> dict[str, Any]:
+@contextmanager
+def session() -> Iterator[Target]:
+    with target(PIPELINE, "", "grpc") as server:
+        yield server
+
+
+def measure(server: Target, clients: int) -> list[dict[str, Any]]:
     draw = random.Random(0)
     texts = [sentence(draw.randint(*WORDS), seed=index) for index in range(TEXTS)]
-    options = BenchOptions(
-        [Load("concurrency", clients) for clients in CLIENTS],
-        seconds=SECONDS, warmup_s=WARMUP_S, repeats=REPEATS,
-    )  # fmt: skip
-    with target(PIPELINE, "", "grpc") as server:
-        found = figures_of(server, PIPELINE, texts, options)
-    return {"environment": found.environment, "rows": [row(point) for point in found.points]}
+    load = Load("concurrency", clients)
+    options = BenchOptions([load], seconds=SECONDS, warmup_s=WARMUP_S, repeats=REPEATS)
+    return [row(point) for point in figures_of(server, PIPELINE, texts, options).points]
 
 
 def draw(figure: Any, rows: list[dict[str, Any]]) -> None:

@@ -8,37 +8,38 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from dataclasses import asdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from observed import console
 from plotting import number
 from tests.server.toys import MODEL, write_model
 
-from tritonzoo.bench.environment import environment
+from tritonzoo.bench.resources import processor
 from tritonzoo.embedded import EmbeddedTriton, Ports, ServeOptions
 from tritonzoo.repository import Repository
 from tritonzoo.soak.watch import SERVER, look
 
 SIZES = (1, 2, 5, 10, 20, 40)
+KEYS = tuple(f"{kind} {size}" for kind in ("python", "onnx") for size in SIZES)
 GRAPH = "handwriting"
 
 
-def measure() -> dict[str, Any]:
-    tree = Repository.find()
-    rows: list[dict[str, Any]] = []
+@contextmanager
+def session() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="tritonzoo-growth-") as folder:
-        for kind in ("python", "onnx"):
-            for size in SIZES:
-                root = Path(folder) / f"{kind}_{size}"
-                for index in range(size):
-                    add(tree, root, kind, f"model_{index}")
-                (root / "ensembles").mkdir()
-                (root / "backends").symlink_to(tree.root / "backends")
-                rows.append({"kind": kind, "models": size, **started(root)})
-                console.print(f"  {size} {kind}: {rows[-1]['start_s']:.1f} s")
-    return {"environment": asdict(environment("", "cpu-fp32", {}, tree.root)), "rows": rows}
+        yield Path(folder)
+
+
+def measure(folder: Path, key: str) -> list[dict[str, Any]]:
+    kind, size = key.split()
+    tree, root = Repository.find(), Path(tempfile.mkdtemp(dir=folder))
+    for index in range(int(size)):
+        add(tree, root, kind, f"model_{index}")
+    (root / "ensembles").mkdir()
+    (root / "backends").symlink_to(tree.root / "backends")
+    return [{"kind": kind, "models": int(size), **started(root)}]
 
 
 def add(tree: Repository, root: Path, kind: str, name: str) -> None:
@@ -54,7 +55,7 @@ def add(tree: Repository, root: Path, kind: str, name: str) -> None:
 def started(root: Path) -> dict[str, Any]:
     """Start it, look, stop it."""
     triton = EmbeddedTriton(ServeOptions(root, Ports.free()))
-    start_s = time.perf_counter()
+    before, start_s = processor([]), time.perf_counter()
     triton.start()
     took_s = time.perf_counter() - start_s
     with triton:
@@ -70,6 +71,7 @@ def started(root: Path) -> dict[str, Any]:
         "handles": sum(seen.handles.values()),
         "threads": sum(seen.threads.values()),
         "cpu_s": seen.used.server_s,
+        "other_cores": ((seen.used - before).others_s or 0.0) / (seen.at_s - start_s),
     }
 
 

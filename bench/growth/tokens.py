@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -12,39 +13,37 @@ from plotting import number
 from tests.server.sentences import sentence
 
 from tritonzoo.bench.options import BenchOptions, Load
-from tritonzoo.bench.target import target
+from tritonzoo.bench.target import Target, target
 from tritonzoo.client.endpoint import Endpoint
 from tritonzoo.explain.alone import alone
 from tritonzoo.repository import Repository
 
 PIPELINE = "ensemble_embedding"
 MODEL, TOKENIZER = "sentence_transformer", "sentence_tokenizer"
-TOKENS = (8, 16, 32, 64, 96, 128, 192, 256, 384, 512)
+KEYS = (8, 16, 32, 64, 96, 128, 192, 256, 384, 512)
 CLIENTS = (1, 16)
 TEXTS = 16  # of each length
 SECONDS, REPEATS, WARMUP_S = 1.5, 3, 0.7
 ALONE_S = 1.0
 
 
-def measure() -> dict[str, Any]:
+@contextmanager
+def session() -> Iterator[Target]:
+    with target(PIPELINE, "", "grpc") as server:
+        yield server
+
+
+def measure(server: Target, tokens: int) -> list[dict[str, Any]]:
     tree = Repository.find()
     loads = [Load("concurrency", clients) for clients in CLIENTS]
     options = BenchOptions(loads, seconds=SECONDS, warmup_s=WARMUP_S, repeats=REPEATS)
-    found: list[dict[str, Any]] = []
-    environment: Any = {}
-    with target(PIPELINE, "", "grpc") as server:
-        configs = _configs(server.endpoint)
-        for tokens in TOKENS:
-            texts = list(itertools.islice(texts_of(tree, tokens), TEXTS))
-            figures = figures_of(server, PIPELINE, texts, options)
-            environment = figures.environment
-            requests = [{"text": np.array([[text.encode()]], dtype=object)} for text in texts]
-            took_ms = alone(tree, server.profile, PIPELINE, configs, requests, ALONE_S)
-            found += [
-                {"tokens": tokens, "clients": one["load"], "alone_ms": took_ms, **one}
-                for one in map(row, figures.points)
-            ]
-    return {"environment": environment, "rows": found}
+    texts = list(itertools.islice(texts_of(tree, tokens), TEXTS))
+    points = figures_of(server, PIPELINE, texts, options).points
+    requests = [{"text": np.array([[text.encode()]], dtype=object)} for text in texts]
+    took_ms = alone(tree, server.profile, PIPELINE, _configs(server.endpoint), requests, ALONE_S)
+    return [
+        {"tokens": tokens, "clients": one["load"], "alone_ms": took_ms, **one} for one in map(row, points)
+    ]
 
 
 def _configs(endpoint: Endpoint) -> dict[str, Any]:
@@ -95,7 +94,7 @@ def draw(figure: Any, rows: list[dict[str, Any]]) -> None:
     )
     rate.set_title("tokens sent a second", loc="left")
     latency.set_title("milliseconds to an answer", loc="left")
-    latency.set_yscale("log", base=2)
+    latency.set_yscale("log")
     latency.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     for axes in (rate, latency):
         axes.set_xscale("log", base=2)
