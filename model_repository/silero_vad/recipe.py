@@ -63,10 +63,13 @@ recipe = Recipe(
         "context": Shapes(min=(CONTEXT,), opt=(CONTEXT,), max=(CONTEXT,)),
         "state": Shapes(min=(2, 1, 128), opt=(2, 1, 128), max=(2, 1, 128)),
     },
-    # fp32 alone: 1.2 MB at 500 times real time leave little to win, int8 has no MatMul here to take, and
-    # in half precision the LSTM's state would carry its rounding through hours.
+    # No int8: as Q/DQ pairs not one of the six convolutions holds 0.1; the LSTM in dynamic int8, two thirds
+    # of the weights, is off by up to 0.028 and takes 5 % longer (ONNX Runtime 1.23, 1 thread, AVX512-VNNI).
     tolerance={
-        "fp32": Tolerance(atol=1e-4, why="same float32 arithmetic; no threshold is set finer than 0.01")
+        "fp32": Tolerance(atol=1e-4, why="same float32 arithmetic; no threshold is set finer than 0.01"),
+        "fp16": Tolerance(
+            atol=0.02, why="of the state too, whose largest numbers are about 30; thresholds are 0.15 apart"
+        ),
     },
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +153,37 @@ def test_an_edited_graph_is_held_to_what_the_source_model_answers(
     reference = Reference.of(reference_run(source, ["x"], ["y"]), [{"x": np.ones((1, 4), np.float32)}])
 
     assert reference.compare(run_onnx(tmp_path / "model.onnx", ["x"], ["y"])).errors["y"].max_abs == error
+
+
+def repeating(*versions: int) -> Callable[[Any], Any]:
+    """An edit that leaves what `onnx.compose` leaves of several graphs: the domain once for each."""
+
+    def edit(model: Any) -> Any:
+        del model.opset_import[:]
+        model.opset_import.extend(helper.make_opsetid("", version) for version in versions)
+        return model
+
+    return edit
+
+
+def test_a_domain_that_is_listed_for_every_joined_graph_is_listed_once(tmp_path: Path) -> None:
+    path = foreign(tmp_path / "net.onnx", opset=17, ir=8)
+    source = OnnxFile(path, NAMES, repeating(17, 17, 17), lambda sample: sample)
+    OnnxFromOnnx(["input_ids", "attention_mask"], ["embedding", "count"], SHAPES, 17).export(
+        source, {}, tmp_path / "model.onnx"
+    )
+    assert [(one.domain, one.version) for one in onnx.load(tmp_path / "model.onnx").opset_import] == [
+        ("", 17)
+    ]
+
+
+def test_graphs_of_two_opsets_cannot_be_joined(tmp_path: Path) -> None:
+    path = foreign(tmp_path / "net.onnx", opset=17, ir=8)
+    source = OnnxFile(path, NAMES, repeating(17, 18), lambda sample: sample)
+    with pytest.raises(ConversionError, match=r"of the opsets 17 and 18 of ai.onnx at once; write the parts"):
+        OnnxFromOnnx(["input_ids", "attention_mask"], ["embedding", "count"], SHAPES, 17).export(
+            source, {}, tmp_path / "model.onnx"
+        )
 
 
 def test_an_edited_graph_without_a_reference_is_refused(tmp_path: Path) -> None:

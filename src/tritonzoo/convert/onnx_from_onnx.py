@@ -81,6 +81,7 @@ class OnnxFromOnnx(ToOnnxFile):
         model = read_onnx(source.path)
         if source.edit is not None:
             model = source.edit(model)
+            _one_opset_a_domain(model, source.path.name)
         opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
         history = _producer(model)
         if opset > self.highest_opset:
@@ -134,6 +135,22 @@ def read_onnx(path: Path) -> ModelProto:
     except (OSError, DecodeError, ValueError, onnx.checker.ValidationError) as error:
         raise ConversionError(f"{path.name} is not a whole ONNX file ({reason_of(error)})") from error
     return model
+
+
+def _one_opset_a_domain(model: ModelProto, name: str) -> None:
+    """List each once: `onnx.compose` repeats them for every graph that it joins, which other tools refuse."""
+    versions: dict[str, set[int]] = {}
+    for entry in model.opset_import:
+        versions.setdefault("" if entry.domain == "ai.onnx" else entry.domain, set()).add(entry.version)
+    for domain, found in versions.items():
+        if len(found) > 1:
+            raise ConversionError(
+                f"{name}, edited, is of the opsets {' and '.join(map(str, sorted(found)))} of "
+                f"{domain or 'ai.onnx'} at once; write the parts that edit() joins at one opset"
+            )
+    del model.opset_import[:]
+    for domain, (version,) in versions.items():
+        model.opset_import.add(domain=domain, version=version)
 
 
 def _upgraded(model: ModelProto, opset: int, name: str) -> ModelProto:
