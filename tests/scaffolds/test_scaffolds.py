@@ -124,6 +124,30 @@ REFUSED = {
     "quotes in the title": ("backend", "mine", {"title": 'a "title"'}, "without quotes"),
     "a quote in the name": ("python_model", 'my"model', {}, "a letter first"),
     "quotes at the title's end": ("python_model", "mine", {"title": 'three """'}, "without quotes"),
+    "a name that Triton has a backend of": ("backend", "python", {}, "a backend of Triton's own"),
+    "a name that fills a line": ("python_model", 61 * "a", {}, "60 at most"),
+    "a title that fills two lines": ("python_model", "mine", {"title": 46 * "x "}, "90 characters at most"),
+    "a path": ("python_model", "../mine", {}, "a letter first"),
+    "no name": ("python_model", "", {}, "a letter first"),
+    "no inputs": ("python_model", "mine", {"inputs": ""}, "'' is no name"),
+    "an input that the code has a name for": (
+        "python_model",
+        "mine",
+        {"inputs": "text,np"},
+        "np is a name that the code uses",
+    ),
+    "an input that Python has a name for": ("python_model", "mine", {"inputs": "len"}, "call it len_1"),
+    "an input in another script": ("python_model", "mine", {"inputs": "gr\u00f6\u00dfe"}, "is no name"),
+    "a batch below nothing": ("python_model", "mine", {"max_batch_size": "-1"}, "a whole number"),
+    "a batch that no config.pbtxt holds": (
+        "python_model",
+        "mine",
+        {"max_batch_size": "99999999999"},
+        "a whole number",
+    ),
+    "a batch in another script": ("python_model", "mine", {"max_batch_size": "\uff14"}, "a whole number"),
+    "pictures of no size": ("exported_model", "mine", {"size": "0"}, "1 or more"),
+    "no members": ("ensemble", "mine", {"members": ""}, "no model is named"),
     "a member that is not there": ("ensemble", "mine", {"members": "nobody"}, "no model nobody"),
 }
 
@@ -143,11 +167,25 @@ def test_an_answer_that_cannot_be_is_refused_and_leaves_nothing(
     assert [path for path in tree.rglob("*") if path.is_file()] == []
 
 
-def test_a_name_that_is_taken_is_refused(tree: Path) -> None:
-    (tree / "backends" / "mine").mkdir(parents=True)
+@pytest.mark.parametrize("folder", ["backends", "starters", "model_repository", "ensembles"])
+def test_a_name_that_is_taken_is_refused(tree: Path, folder: str) -> None:
+    (tree / folder / "mine").mkdir(parents=True)
 
-    with pytest.raises(ScaffoldError, match="backends/mine is there already"):
-        new(Repository(tree), "python_model", "mine", {})
+    with pytest.raises(ScaffoldError, match=f"{folder}/mine is there already"):
+        new(Repository(tree), "exported_model", "mine", {})
+    with pytest.raises(ScaffoldError, match=f"{folder}/mine is there already"):
+        new(Repository(tree), "backend", "another", {"example": "mine"})
+
+
+def test_a_choice_that_is_none_lists_those_that_there_are(tree: Path) -> None:
+    with pytest.raises(ScaffoldError, match="kind is 'audio'; write one of: text, numbers, image"):
+        new(Repository(tree), "python_model", "mine", {"kind": "audio"})
+
+
+@pytest.mark.parametrize("title", ["{{ 6 * 7 }}", "{% raw %}", "{# a comment"])
+def test_an_answer_is_text_and_no_template(tree: Path, title: str) -> None:
+    with pytest.raises(ScaffoldError, match="write plain text"):
+        new(Repository(tree), "python_model", "mine", {"title": title})
 
 
 def test_unknown_kinds_and_answers_list_those_that_there_are(tree: Path) -> None:

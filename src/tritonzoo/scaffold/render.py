@@ -17,7 +17,8 @@ from tritonzoo.repository import Repository
 
 KINDS = ("exported_model", "python_model", "ensemble", "backend")
 TEMPLATES = "scaffolds"
-_MADE_BELOW = ("model_repository", "ensembles", "backends")
+_MADE_BELOW = ("model_repository", "ensembles", "backends", "starters")
+_TEMPLATE_MARKS = ("{{", "{%", "{#")  # cookiecutter would fill in what stands between them
 
 
 def new(
@@ -38,9 +39,18 @@ def new(
     unknown = sorted(answers.keys() - set(known))
     if unknown:
         raise ScaffoldError(f"{kind} does not ask for {', '.join(unknown)}; it asks for {', '.join(known)}")
-    taken = [folder for folder in _MADE_BELOW if (repository.root / folder / name).exists()]
-    if taken:
-        raise ScaffoldError(f"{taken[0]}/{name} is there already; choose another name, or remove it")
+    for key, text in answers.items():
+        choices = questions[key]
+        if isinstance(choices, list) and text not in choices:
+            raise ScaffoldError(f"{key} is {text!r}; write one of: {', '.join(choices)}")
+        if any(mark in text for mark in _TEMPLATE_MARKS):
+            raise ScaffoldError(
+                f"{key} is {text!r}; write plain text: {' and '.join(_TEMPLATE_MARKS)} are marks"
+            )
+    for made in filter(None, (name, answers.get("example"))):
+        for folder in _MADE_BELOW:
+            if (repository.root / folder / made).exists():
+                raise ScaffoldError(f"{folder}/{made} is there already; choose another name, or remove it")
     before = _files(repository.root)
     _render(repository.root, template, {"name": name, **answers}, ask=ask)
     return tuple(sorted(_files(repository.root) - before))
@@ -80,5 +90,5 @@ def _render(root: Path, template: Path, answers: Mapping[str, str], *, ask: bool
 
 
 def _files(root: Path) -> set[Path]:
-    folders = (*_MADE_BELOW, "starters", "data_samples", "tests")
+    folders = (*_MADE_BELOW, "data_samples", "tests")
     return {path for folder in folders for path in (root / folder).rglob("*") if path.is_file()}
