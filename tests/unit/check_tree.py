@@ -276,6 +276,8 @@ def write_check_tree(root: Path) -> Path:
     (models / "scores" / "warmup").mkdir()
     (models / "scores" / "warmup" / "ones").write_bytes(b"\x01\x00\x00\x00\x00\x00\x00\x00" * 4)
     (root / "backends").symlink_to(ROOT / "backends")
+    (root / "base_image").mkdir()
+    (root / "base_image" / "requirements.txt").write_text("numpy==1.26.4\n")
     _write_artifacts(root)
     return root
 

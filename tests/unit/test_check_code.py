@@ -123,6 +123,30 @@ def test_what_the_serving_image_has_is_no_unknown_package(tmp_path: Path) -> Non
     assert check(Repository(root)) == ()
 
 
+def test_a_tree_that_does_not_say_what_its_servers_have_may_mean_any_package(tmp_path: Path) -> None:
+    root = write_check_tree(tmp_path)
+    (root / "base_image" / "requirements.txt").unlink()
+    before_the_class("import nobody_has_this")(root)
+    assert check(Repository(root)) == ()
+
+    before_the_class("import numppy")(root)
+    (finding,) = check(Repository(root))
+    assert finding.rule == "python-import-unknown"
+
+
+def test_a_package_that_is_called_otherwise_is_known_where_it_is_not_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tritonzoo.check import server_packages
+
+    monkeypatch.setattr(server_packages, "_is_here", lambda package: False)
+    monkeypatch.setattr(server_packages, "_distributions", dict)
+    written("base_image/requirements.txt", "pillow==12.3.0\n")(tmp_path)
+
+    assert server_packages.may_be_there(tmp_path, "PIL")
+    assert not server_packages.may_be_there(tmp_path, "cv2")
+
+
 def test_what_a_recipe_prints_is_no_part_of_a_report(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,7 +38,8 @@ def python_newer(folder: Folder) -> Iterator[Fault]:
 def python_import_unknown(folder: Folder) -> Iterator[Fault]:
     """What a Python model imports is beside it, in the standard library, or among the server's packages.
 
-    Those are the packages of base_image/requirements.txt where the tree has one, and what is installed here.
+    Those are the packages of base_image/requirements.txt, and what is installed here. In a tree without that
+    file only what is nearly the name of something else is told.
     """
     source = _source(folder)
     if _has_own_environment(folder):
