@@ -52,6 +52,8 @@ BROKEN = {
         written(STREAM, PLAIN_CODE + "\n    def initialize(self, args):\n        import torch\n"), "python-heavy-import", STREAM, "with NumPy", 5),
     "torch if it is there": Found(
         before_the_class("try:\n    import torch\nexcept ImportError:\n    torch = None"), "python-heavy-import", STREAM),
+    "a module of this package that is not for serving": Found(
+        before_the_class("from tritonzoo.convert import onnx"), "python-heavy-import", STREAM, "tritonzoo.runtime alone"),
     "a module of Python 3.11": Found(before_the_class("import tomllib"), "python-newer", STREAM, "takes tomllib"),
     "a name of Python 3.11": Found(before_the_class("from datetime import UTC"), "python-newer", STREAM, "takes datetime.UTC"),
     "an attribute of Python 3.11": Found(

@@ -14,6 +14,8 @@ from tritonzoo.check.rule import rule
 from tritonzoo.check.rules.python import python_models
 from tritonzoo.check.server_packages import may_be_there
 
+_SERVED = ("runtime", "errors")  # of our package: what an image for serving can run
+
 
 def _source(folder: Folder) -> PythonSource:
     assert folder.source is not None
@@ -86,7 +88,7 @@ def python_heavy_import(folder: Folder) -> Iterator[Fault]:
     """A Python model imports no training framework.
 
     The serving image has none, and one costs 200 MB and seconds in each instance. Export the network and let
-    an ensemble call it.
+    an ensemble call it. Nor does it import of this package what is not for serving.
     """
     source = _source(folder)
     for package, line in source.imports_anywhere():
@@ -95,4 +97,12 @@ def python_heavy_import(folder: Folder) -> Iterator[Fault]:
                 Place(source.path, line),
                 f"imports {package}, which no server of the tree has",
                 "export the network to ONNX, and compute the rest with NumPy",
+            )
+    for node in ast.walk(source.module) if source.module is not None else ():
+        module = node.module or "" if isinstance(node, ast.ImportFrom) and not node.level else ""
+        if module.startswith("tritonzoo.") and module.split(".")[1] not in _SERVED:
+            yield Fault(
+                Place(source.path, node.lineno),
+                f"imports {module}, which is for the work before serving",
+                "import from tritonzoo.runtime alone",
             )
