@@ -148,6 +148,12 @@ REFUSED = {
     "a batch in another script": ("python_model", "mine", {"max_batch_size": "\uff14"}, "a whole number"),
     "pictures of no size": ("exported_model", "mine", {"size": "0"}, "1 or more"),
     "no members": ("ensemble", "mine", {"members": ""}, "no model is named"),
+    "a title that would end a table's cell": (
+        "backend",
+        "mine",
+        {"title": "this | that"},
+        "without quotes or |",
+    ),
     "a member that is not there": ("ensemble", "mine", {"members": "nobody"}, "no model nobody"),
 }
 

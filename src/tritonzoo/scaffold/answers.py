@@ -30,10 +30,11 @@ def require_name(name: str) -> None:
 
 def require_title(title: str) -> None:
     """One sentence, which becomes a comment and a docstring."""
-    unusable = not title.strip() or any(mark in title for mark in ('"', "\\", "\n"))
+    unusable = not title.strip() or any(mark in title for mark in ('"', "\\", "\n", "|"))
     if unusable or len(title) > _LONGEST_TITLE:
         raise UnusableAnswerError(
-            f"title is {title!r}; write one sentence, without quotes, of {_LONGEST_TITLE} characters at most"
+            f"title is {title!r}; write one sentence, without quotes or |, of {_LONGEST_TITLE} characters at "
+            "most"
         )
 
 

@@ -29,13 +29,14 @@ class _Tensor:
     model: Model
     declared: Message
 
-    def line(self, *, batched: bool) -> str:
+    def fields(self, *, batched: bool) -> tuple[str, str, str]:
+        """The three fields of its line: name, data type, dims."""
         declared: Any = self.declared
         dims = list(declared.dims)
         if not batched and self.model.config.max_batch_size > 0:
             dims = [-1, *dims]
         data_type = model_config_pb2.DataType.Name(declared.data_type)
-        return f'{{ name: "{declared.name}" data_type: {data_type} dims: [ {", ".join(map(str, dims))} ] }}'
+        return f'name: "{declared.name}"', f"data_type: {data_type}", f"dims: [ {', '.join(map(str, dims))} ]"
 
     @property
     def meaning(self) -> str:
@@ -100,11 +101,17 @@ def _text(
 
 
 def _tensor_lines(tensors: dict[str, _Tensor], *, batched: bool) -> list[str]:
+    """A line for each tensor, its fields one below the other."""
     places = list(tensors.values())
-    return [
-        f"  {tensor.line(batched=batched)}{',' if tensor is not places[-1] else ''}  # {tensor.meaning}"
-        for tensor in places
-    ]
+    fields = [tensor.fields(batched=batched) for tensor in places]
+    widths = [max(map(len, column), default=0) for column in zip(*fields, strict=True)]
+    lines = []
+    for tensor, (name, data_type, dims) in zip(places, fields, strict=True):
+        mark = " " if tensor is places[-1] and len(places) > 1 else "," * (len(places) > 1)
+        space = " " * (widths[2] - len(dims))
+        head = f"  {{ {name:<{widths[0]}} {data_type:<{widths[1]}} {dims} }}{mark}{space}"
+        lines.append(f"{head}  # {tensor.meaning}")
+    return lines
 
 
 def _step_lines(model: Model, known: set[str], *, is_last: bool) -> list[str]:
