@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -139,6 +140,37 @@ def test_a_window_that_joins_a_running_batch_gets_its_own_answer(vocabulary: Voc
     assert [len(outcome.hypothesis.tokens) for outcome in outcomes] == [POSITIONS - 3, 20, 20, 20]
     assert {outcome.stop_reason for outcome in outcomes} == {"length"}
     assert max(graphs.runs) > 1
+    engine.close()
+
+
+class SlowlyPreparing(ToyGraphs):
+    """Each window takes 60 ms to prepare, as on a server with a model of real size."""
+
+    def attend(self, *arguments: object) -> None:
+        """The toy's, later."""
+        threading.Event().wait(0.06)
+        super().attend(*arguments)  # type: ignore[arg-type]
+
+
+def test_windows_that_find_nobody_at_work_join_together(vocabulary: Vocabulary) -> None:
+    engine = toy_engine(vocabulary, SlowlyPreparing(vocabulary, end_bonus=-50), max_rows=6)
+    options = greedy(language="en", no_speech_threshold=None, max_new_tokens=10)
+    futures = [engine.submit(encoded(window), options) for window in range(5)]
+    for future in futures:
+        assert len(future.result(WAIT_S).hypothesis.tokens) == 10
+    assert (engine.tally.admissions, engine.tally.readings) == (1, 1)
+    assert engine.tally.rows_per_step == 5
+    engine.close()
+
+
+def test_who_cancels_waits_for_no_more_than_one_window_to_be_prepared(vocabulary: Vocabulary) -> None:
+    engine = toy_engine(vocabulary, SlowlyPreparing(vocabulary), max_rows=20)
+    futures = [engine.submit(encoded(window), greedy(job="talk")) for window in range(20)]
+    threading.Event().wait(0.1)  # the second is being prepared
+    start_s = time.monotonic()
+    engine.cancel("talk")
+    assert time.monotonic() - start_s < 0.5  # all of them take 1.2 s
+    assert {future.result(WAIT_S).stop_reason for future in futures} == {"cancelled"}
     engine.close()
 
 

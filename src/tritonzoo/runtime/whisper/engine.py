@@ -7,6 +7,7 @@ moment it joins change its tokens.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -25,7 +26,7 @@ from tritonzoo.runtime.whisper.options import DecodingOptions
 from tritonzoo.runtime.whisper.vocabulary import Vocabulary
 
 _HOLD_S, _HOLD_WITH_JOBS_S = 1.0, 0.1
-# Preparing a window takes whisper-small 0.5 s: many at once would hold up those at work, and who cancels.
+# Preparing a window takes whisper-small 0.15 s and more: many at once would hold up those at work.
 _ADMISSION_S = 0.1
 
 
@@ -194,13 +195,14 @@ class Engine:
 
         Reading a prompt costs the batch nearly a step, however many are read. So the fuller the batch, the
         longer a window waits for others to be read with: as many steps as there are rows at work. That costs
-        nothing where it matters: at 16 callers the time of the processor per window is the same.
+        nothing where it matters: at 16 callers the time of the processor per window is the same. Where nobody
+        is at work, all that wait join, so that their prompts are one run and they stay in step.
         """
         self._steps_since_admission += 1
         if self._steps_since_admission < min(self._options.admission_steps, len(self._rows)):
             return
-        until_s, joined = time.monotonic() + _ADMISSION_S, 0
-        while (is_in_time := time.monotonic() < until_s) and (window := self._next_with_room()):
+        until_s, joined = time.monotonic() + _ADMISSION_S if self._rows else math.inf, 0
+        while (is_in_time := self._is_in_time(until_s)) and (window := self._next_with_room()):
             joined += 1
             (row,) = window.decoding.rows
             self._place(row)
@@ -215,6 +217,12 @@ class Engine:
             self.tally.admissions += 1
             with self._admissions:
                 self._admissions.notify_all()
+
+    def _is_in_time(self, until_s: float) -> bool:
+        """Whether a window may still be prepared: not when those at work or who cancels would wait for it."""
+        with self._changed:
+            everyone = (*self._waiting, *self._windows.values())
+            return time.monotonic() < until_s and not any(window.is_cancelled for window in everyone)
 
     def _next_with_room(self) -> _Window | None:
         """The window that has waited longest, now at work; None where none waits or it needs more rows."""
