@@ -99,7 +99,9 @@ def python_heavy_import(folder: Folder) -> Iterator[Fault]:
                 "export the network to ONNX, and compute the rest with NumPy",
             )
     for node in ast.walk(source.module) if source.module is not None else ():
-        module = node.module or "" if isinstance(node, ast.ImportFrom) and not node.level else ""
+        if not isinstance(node, ast.ImportFrom) or node.level:
+            continue
+        module = node.module or ""
         if module.startswith("tritonzoo.") and module.split(".")[1] not in _SERVED:
             yield Fault(
                 Place(source.path, node.lineno),
