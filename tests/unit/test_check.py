@@ -179,7 +179,7 @@ def test_the_hook_runs_the_check_on_what_it_looks_at() -> None:
 
     assert hook["entry"] == "tritonzoo check"
     assert not hook["pass_filenames"]
-    for folder in ("model_repository", "ensembles", "backends", "starters"):
+    for folder in ("model_repository", "ensembles", "backends", "starters", "data_samples"):
         assert folder in hook["files"]
 
 
