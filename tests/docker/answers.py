@@ -25,13 +25,17 @@ SPEECH = ROOT / "data_samples" / "ensemble_vad" / "pauses.flac"
 CHUNK = 4_000  # samples, a quarter of a second
 
 
+def plain(sample: Sample) -> str:
+    """A sample as JSON carries it."""
+    value = sample.value
+    return value if isinstance(value, str) else base64.b64encode(value).decode()
+
+
 def ask(stack: Stack, pipeline: str, sample: Sample) -> None:
     """Send one sample over both protocols and hold the answers against each other."""
-    value = sample.value
-    plain = value if isinstance(value, str) else base64.b64encode(value).decode()
-    over_http = call(stack.http, pipeline, {sample.tensor: plain})
+    over_http = call(stack.http, pipeline, {sample.tensor: plain(sample)})
     with Client(f"localhost:{stack.grpc}") as client:
-        over_grpc = client.infer(pipeline, {sample.tensor: value})
+        over_grpc = client.infer(pipeline, {sample.tensor: sample.value})
     for output in REPOSITORY.models[pipeline].config.output:
         given, said = np.ravel(over_grpc[output.name]), np.ravel(over_http[output.name])
         if given.dtype.kind in "fiu":

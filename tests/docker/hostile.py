@@ -97,8 +97,10 @@ HOSTILE = [
     Hostile("a shape with blanks in it", (400,), "promises more elements", body=infer([1, HUGE]).replace(b"[1, ", b"[ 1 \n,\t")),
     Hostile("a shape behind the binary header", (400,), "promises more elements", body=infer([1, HUGE]) + b"\1\0\0\0a", headers={**OCTETS, "Inference-Header-Content-Length": str(len(infer([1, HUGE])))}),
     Hostile("a shape of a member that takes numbers", (400,), "promises more elements", path="/v2/models/sentence_transformer/infer", body=infer([1, HUGE], [1], "INT64").replace(b'"text"', b'"input_ids"')),
+    Hostile("samples by a shape of 2**62", (400,), "promises more elements", path="/v2/models/ensemble_vad/infer", body=infer([2**62], [0.5], "FP32").replace(b'"text"', b'"waveform"')),
     Hostile("200 000 nested lists", (400,), "nested deeper", body=b"[" * 200_000),
     Hostile("20 million nested lists", (400,), "nested deeper", body=lambda: b"[" * 20_000_000),
+    Hostile("nested samples", (400,), "nested deeper", path="/v2/models/transcription_stream/generate_stream", body=b'{"waveform":' + b"[" * 300_000),
     Hostile("nested objects", (400,), "nested deeper", body=b'{"a":' * 100_000),
     Hostile("nesting in generate", (400,), "nested deeper", path=f"{SENTIMENT}/generate", body=b'{"text":' + b"[" * 300_000),
     # -- bodies that are too large, or hidden --

@@ -6,9 +6,11 @@ import json
 import socket
 import time
 
+import grpc
 import numpy as np
 import pytest
 import tritonclient.grpc as grpcclient
+from tritonclient.grpc import service_pb2, service_pb2_grpc
 from tritonclient.utils import InferenceServerException
 
 from tests.docker.hostile import HOSTILE, RAW, Hostile, raw
@@ -77,6 +79,63 @@ def test_grpc_messages_that_are_too_long_or_compressed_are_refused(stack: Stack)
             client.infer("ensemble_sentiment", [text], compression_algorithm="gzip")
         text.set_data_from_numpy(np.array([[b"x" * 70_000_000]], dtype=object))
         with pytest.raises(InferenceServerException, match="413"):
+            client.infer("ensemble_sentiment", [text])
+
+
+# Model, its input, datatype and shape. Triton would multiply the extents in 64 bits.
+SHAPES = [
+    (
+        "sentence_transformer",
+        "input_ids",
+        "INT64",
+        [4, 2**62],
+    ),  # 0 elements, so it looks like an empty tensor
+    ("sentence_transformer", "input_ids", "INT64", [8, 2**61]),
+    ("ensemble_vad", "waveform", "FP32", [2**62]),  # 0 bytes
+    ("vad_stream", "waveform", "FP32", [2**62]),
+    ("ensemble_sentiment", "text", "BYTES", [1, 2**40]),
+    ("ensemble_sentiment", "text", "BYTES", [2**32, 2**32]),
+    ("ensemble_sentiment", "text", "BYTES", [0, 2**62]),
+    ("ensemble_sentiment", "text", "BYTES", [1, -1]),
+]
+
+
+@pytest.mark.parametrize(("model", "name", "datatype", "shape"), SHAPES, ids=str)
+def test_grpc_shapes_that_end_a_process_are_refused_in_a_sentence(
+    stack: Stack, model: str, name: str, datatype: str, shape: list[int]
+) -> None:
+    request = service_pb2.ModelInferRequest(model_name=model, raw_input_contents=[b"", b""])
+    request.inputs.add(name="another", datatype=datatype, shape=[1, 1])  # the bad one need not come first
+    request.inputs.add(name=name, datatype=datatype, shape=shape)
+    with grpc.insecure_channel(f"localhost:{stack.grpc}") as channel:
+        stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+        with pytest.raises(grpc.RpcError, match="a shape") as unary:
+            stub.ModelInfer(request, timeout=20)
+        assert unary.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        with pytest.raises(grpc.RpcError, match="a shape"):
+            list(stub.ModelStreamInfer(iter([request]), timeout=20))
+
+
+def test_grpc_messages_that_are_no_protobuf_are_refused(stack: Stack) -> None:
+    with grpc.insecure_channel(f"localhost:{stack.grpc}") as channel:
+        call_bytes = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
+        for message in (bytes(range(256)), b"\x0b\x0c", b"\x2a\xff\xff\xff\xff\x0f", b"\x2a\x02\x1a\x05"):
+            with pytest.raises(grpc.RpcError, match="not a valid protobuf message"):
+                call_bytes(message, timeout=20)
+
+
+def test_large_grpc_messages_pass_in_pieces_and_small_mistakes_reach_triton(stack: Stack) -> None:
+    with grpcclient.InferenceServerClient(f"localhost:{stack.grpc}") as client:
+        minutes = np.zeros(10 * 60 * 16_000, np.float32)  # 38 MB
+        samples = grpcclient.InferInput("waveform", [minutes.size], "FP32")
+        samples.set_data_from_numpy(minutes)
+        assert (
+            client.infer("ensemble_vad", [samples], client_timeout=120).as_numpy("segment_start_s").size == 0
+        )
+        text = grpcclient.InferInput("text", [1, 1], "BYTES")
+        text.set_data_from_numpy(np.array([[b"good"]], dtype=object))
+        text.set_shape([1, 300])
+        with pytest.raises(InferenceServerException, match=r"300"):
             client.infer("ensemble_sentiment", [text])
 
 
