@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.installed
 SOAK_MINUTES ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test test-keras soak bench-peers perf-analyzer image test-docker check clean
+.PHONY: help setup demo serve test test-keras soak bench-peers perf-analyzer image test-docker audit check clean
 
 help: ## Explain the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -44,6 +44,10 @@ image: ## Build the CPU image and the edge (needs Docker); artifacts in the tree
 test-docker: setup ## Run the tests that need Docker; on a bare Debian, as root, installs and starts an engine
 	deploy/ci_docker.sh
 
+audit: ## Ask PyPI for published faults of what the images install (fails where PyPI does not answer)
+	@test -x .venv-audit/bin/pip-audit || { $(PYTHON) -m venv .venv-audit && .venv-audit/bin/pip install --quiet pip-audit==2.10.1; }
+	.venv-audit/bin/pip-audit --strict --no-deps --disable-pip -r base_image/requirements.txt
+
 test-keras: ## Run the tests of Keras models, in an environment of their own (TensorFlow, 1 GB)
 	@test -x .venv-keras/bin/python || $(PYTHON) -m venv .venv-keras
 	.venv-keras/bin/python -m pip install --quiet --editable '.[keras,serve,notebooks]' onnx 'onnxruntime==1.23.2' pytest pytest-asyncio
@@ -64,5 +68,5 @@ check: $(STAMP) ## Lint, types, and the tree: configs, recipes, ensembles end to
 	$(BIN)/tritonzoo docs --check
 
 clean: ## Remove .venv and every artifact that was made
-	rm -rf $(VENV) .venv-keras .venv-peers .venv-perf model_repository/*/1/*.onnx model_repository/*/1/tokenizer.json \
+	rm -rf $(VENV) .venv-keras .venv-audit .venv-peers .venv-perf model_repository/*/1/*.onnx model_repository/*/1/tokenizer.json \
 	  model_repository/*/logs model_repository/*/artifacts.lock model_repository/*/ledger.json */*/configs
