@@ -47,7 +47,6 @@ BROKEN = {
     "a module that nobody has": Found(before_the_class("import numppy"), "python-import-unknown", STREAM, "did you mean numpy?", 1),
     "a module that was left out": Found(
         removed("model_repository/windows/1/cutter.py"), "python-import-unknown", code("windows"), "imports cutter"),
-    "a relative import": Found(before_the_class("from . import other"), "python-import-relative", STREAM, "write import other"),
     "torch in initialize": Found(
         written(STREAM, PLAIN_CODE + "\n    def initialize(self, args):\n        import torch\n"), "python-heavy-import", STREAM, "with NumPy", 5),
     "torch if it is there": Found(

@@ -190,6 +190,13 @@ BROKEN = {
         all_of(a_model("one", X.replace("-1", "4")), a_model("two", X.replace("-1", "8")),
                an_ensemble("e1", "one: x=x -> y=y", "two: x=x -> y=z", outputs=TWO_ANSWERS)),
         "wiring-readers", "ensembles/e1/config.pbtxt", "[4] as input 'x' of one, [8] as input 'x' of two"),
+    "an ensemble that reshapes away from its member": Found(
+        all_of(a_model("one", X.replace("-1", "4")),
+               an_ensemble("e1", "one: x=x -> y=y", inputs=X.replace("[ -1 ] }", "[ 4 ] reshape { shape: [ 2, 2 ] } }"))),
+        "wiring-shape", "ensembles/e1/config.pbtxt", "is [2, 2] as the ensemble's input 'x'"),
+    "an optional input for one that is not": Found(
+        all_of(a_model("one"), an_ensemble("e1", "one: x=x -> y=y", inputs=X.replace("] }", "] optional: true }"))),
+        "wiring-optional", "ensembles/e1/config.pbtxt", "remove optional here"),
     "more rows than an ensemble within takes": Found(
         all_of(a_model("one", rows=4), an_ensemble("e1", "one: x=x -> y=y", rows=4), an_ensemble("e2", "e1: x=x -> y=y", rows=8)),
         "ensemble-batch-size", "ensembles/e2/config.pbtxt", "e1 takes 4"),

@@ -143,6 +143,12 @@ model_transaction_policy { decoupled: t }
     "an optional input that is not fed": all_of(ADD, an_ensemble("e1", "add: x=x -> z=y")),
     "an optional input for an optional one": all_of(ADD, an_ensemble(
         "e1", "add: x=x, y=o -> z=y", inputs=f"{X}, {Y.replace('y', 'o', 1).replace('] }', '] optional: true }')}")),
+    "an ensemble that reshapes for its member": all_of(
+        a_model("one", X.replace("-1", "2, 2")),
+        an_ensemble("e1", "one: x=x -> y=y", inputs=X.replace("[ -1 ] }", "[ 4 ] reshape { shape: [ 2, 2 ] } }"))),
+    "a member that reshapes for itself": all_of(
+        a_model("one", X.replace("[ -1 ] }", "[ 4 ] reshape { shape: [ 2, 2 ] } }")),
+        an_ensemble("e1", "one: x=x -> y=y", inputs=X.replace("-1", "4"))),
     "an ensemble in an ensemble": all_of(
         a_model("one"), an_ensemble("e1", "one: x=x -> y=y"), an_ensemble("e2", "e1: x=x -> y=y")),
     "one tensor for two inputs of a step": all_of(ADD, an_ensemble("e1", "add: x=x, y=x -> z=y")),
@@ -161,6 +167,8 @@ model_transaction_policy { decoupled: t }
         code_of_stream("from theirs import TritonPythonModel\n"), written(f"{FOLDER}/1/theirs.py", PLAIN_CODE)),
     "a class from the model's own folder": all_of(
         code_of_stream("from theirs import TritonPythonModel\n"), written(f"{FOLDER}/theirs.py", PLAIN_CODE)),
+    "a relative import": all_of(
+        code_of_stream(f"from . import other\n\n\n{PLAIN_CODE}"), written(f"{FOLDER}/1/other.py", "")),
     "a class by assignment": code_of_stream("class Model:\n    def execute(self, requests): ...\n\n\nTritonPythonModel = Model\n"),
     "a class by the version of Python": all_of(
         code_of_stream("import sys\nif sys.version_info >= (3, 10):\n    class TritonPythonModel:\n"

@@ -73,11 +73,20 @@ class Shape:
 
     @property
     def dims(self) -> tuple[int, ...]:
-        return tuple(self.tensor.dims)
+        return tuple(self._declared)
 
     @property
     def full_dims(self) -> tuple[int, ...]:
-        return self.owner.full_dims(self.tensor)
+        return (*((-1,) if self.owner.batches else ()), *self._declared)
+
+    @property
+    def _declared(self) -> Any:
+        """What meets the other end: of the ensemble itself the reshaped dims, of a member those of callers.
+
+        So does Triton 2.51 (measured).
+        """
+        is_reshaped = self.what.startswith("the ensemble's") and self.tensor.HasField("reshape")
+        return self.tensor.reshape.shape if is_reshaped else self.tensor.dims
 
 
 def steps_of(ensemble: Folder) -> tuple[EnsembleStep, ...]:

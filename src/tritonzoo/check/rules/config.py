@@ -221,9 +221,7 @@ def agents_committed(folder: Folder) -> Iterator[Fault]:
 def artifact_missing(folder: Folder) -> Iterator[Fault]:
     """The file that a backend loads is there, in each version that is served, or a recipe makes it.
 
-    Of several version folders Triton serves the latest, if no policy says otherwise. A Python model without
-    its file is worse than refused: Triton 2.51 waits for it for ever, and loads nothing else meanwhile
-    (measured).
+    Of several version folders Triton serves the latest, if no policy says otherwise.
     """
     backend, name = folder.config.backend, folder.main_file
     if not name or folder.config.cc_model_filenames:

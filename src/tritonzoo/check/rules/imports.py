@@ -61,24 +61,6 @@ def python_import_unknown(folder: Folder) -> Iterator[Fault]:
             )
 
 
-@rule(on=python_models)
-def python_import_relative(folder: Folder) -> Iterator[Fault]:
-    """A model.py has no relative import.
-
-    It is a file of no package to Triton, which puts its folder on the path: what lies beside it has a plain
-    name.
-    """
-    source = _source(folder)
-    for node in source.module.body if source.module is not None else ():
-        if isinstance(node, ast.ImportFrom) and node.level:
-            names = ", ".join(alias.name for alias in node.names)
-            yield Fault(
-                Place(source.path, node.lineno, node.col_offset + 1),
-                f"imports from {'.' * node.level}{node.module or ''}, and model.py is in no package",
-                f"write from {node.module} import {names}" if node.module else f"write import {names}",
-            )
-
-
 def _has_own_environment(folder: Folder) -> bool:
     return bool(folder.parameter("EXECUTION_ENV_PATH"))
 

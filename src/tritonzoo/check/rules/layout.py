@@ -139,9 +139,12 @@ def version_folder(folder: Folder) -> Iterator[Fault]:
     )
 
 
-@rule(on=every)
+@rule(on=every, severity=Severity.WARNING)
 def version_repeated(folder: Folder) -> Iterator[Fault]:
-    """No two version folders are the same number, as `1/` and `01/` are."""
+    """No two version folders are the same number, as `1/` and `01/` are.
+
+    Triton passes over the second.
+    """
     for name in folder.version_names:
         number = str(int(name))
         if name != number and number in folder.version_names:

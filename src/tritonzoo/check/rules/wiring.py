@@ -54,6 +54,24 @@ def wiring_unfed_input(folder: Folder) -> Iterator[Fault]:
 
 
 @rule(on=ensembles)
+def wiring_optional(folder: Folder) -> Iterator[Fault]:
+    """An optional input of an ensemble feeds optional inputs alone.
+
+    Triton loads another, and a request without the input is then refused by the member (measured).
+    """
+    for step in steps_of(folder):
+        for link in step.reads():
+            own = folder.inputs.get(link.ours)
+            if own is not None and own.optional and link.tensor is not None and not link.tensor.optional:
+                yield folder.fault(
+                    f"feeds {link.ours!r}, which callers may leave out, to {link.theirs!r} of "
+                    f"{step.model_name}, which may not be left out",
+                    "remove optional here, or write it there",
+                    *link.path,
+                )
+
+
+@rule(on=ensembles)
 def wiring_nothing_writes(folder: Folder) -> Iterator[Fault]:
     """What a step reads is an input of the ensemble, or another step writes it."""
     sources = sources_of(folder)
