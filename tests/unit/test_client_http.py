@@ -87,6 +87,12 @@ async def test_headers_travel_with_every_request(server):
     assert len(server.headers) == 2
 
 
+async def test_answers_are_asked_for_as_they_are_and_not_compressed(server):
+    async with AsyncClient(f"http://127.0.0.1:{server.port}") as client:
+        await client.infer("double", {"x": [2.0]})
+    assert all("accept-encoding: identity" in head and "gzip" not in head for head in server.headers)
+
+
 async def test_the_requests_of_a_sequence_name_it_to_balancers(server):
     transport = TritonTransport(Endpoint.parse(f"http://127.0.0.1:{server.port}"), timeout_s=5)
     samples = {"x": np.zeros(1, np.float32)}

@@ -38,6 +38,9 @@ class TritonTransport:
         self.endpoint = endpoint
         self.timeout_s = timeout_s
         self._headers = {name.lower(): value for name, value in (headers or {}).items()}  # as gRPC demands
+        if endpoint.protocol == "http":
+            # By aiohttp's own header Triton would compress every answer: work, and floats hardly shrink.
+            self._headers.setdefault("accept-encoding", "identity")
         self._ca_file = ca_file
         self._loop: asyncio.AbstractEventLoop | None = None
         self._client: Any = None
