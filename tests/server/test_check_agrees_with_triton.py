@@ -30,6 +30,7 @@ WARMUP = (
     BATCHING
     + ' model_warmup { name: "w" batch_size: 1 inputs { key: "%s" value { data_type: %s dims: [ %s ] %s } } }'
 )
+ID = 'control_input { name: "id" control { kind: CONTROL_SEQUENCE_CORRID %s } }'
 STEP = """  { model_name: "wait" model_version: -1
     input_map { key: "x" value: "doubled" } output_map { key: "y" value: "y" } }"""
 
@@ -64,6 +65,21 @@ REFUSED_MODELS = {
     "a warm-up of another shape": (BATCHING, WARMUP % ("x", "TYPE_FP32", "2", 'zero_data: true')),
     "a warm-up of any shape": (BATCHING, WARMUP % ("x", "TYPE_FP32", "-1", 'zero_data: true')),
     "a warm-up from no file": (BATCHING, WARMUP % ("x", "TYPE_FP32", "1", 'input_data_file: "none"')),
+    "a warm-up without data": (BATCHING, WARMUP % ("x", "TYPE_FP32", "1", "")),
+    "a byte order mark": ("# Double.", "\ufeff# Double."),
+    "a space that is another character": ("max_batch_size: 64", "max_batch_size:\u00a064"),
+    "a plus": ("max_batch_size: 64", "max_batch_size: +64"),
+    "the latest of no versions": (BATCHING, BATCHING + " version_policy { latest { num_versions: 0 } }"),
+    "agents of repositories": (BATCHING, BATCHING + ' model_repository_agents { agents [ { name: "checksum" } ] }'),
+    "a control of one value": (BATCHING, "sequence_batching { " + (CONTROL % "S").replace("[ 0, 1 ]", "[ 1 ]") + " }"),
+    "a control of no values": (BATCHING, "sequence_batching { " + (CONTROL % "S").replace("fp32_false_true: [ 0, 1 ]", "") + " }"),
+    "a control of two types": (BATCHING, "sequence_batching { " + (CONTROL % "S").replace("fp32", "int32_false_true: [ 0, 1 ] fp32") + " }"),
+    "a control without a name": (BATCHING, "sequence_batching { " + (CONTROL % "S").replace('name: "S"', "") + " }"),
+    "a sequence's id of no type": (BATCHING, "sequence_batching { " + ID % "" + " }"),
+    "a sequence's id of fractions": (BATCHING, "sequence_batching { " + ID % "data_type: TYPE_FP32" + " }"),
+    "a sequence's id of 16 bits": (BATCHING, "sequence_batching { " + ID % "data_type: TYPE_INT16" + " }"),
+    "a sequence's id that is a switch": (BATCHING, "sequence_batching { " + ID % "data_type: TYPE_UINT64 fp32_false_true: [ 0, 1 ]" + " }"),
+    "more slots than there are": (BATCHING, "sequence_batching { direct { minimum_slot_utilization: 2 } }"),
     "labels that are not there": ('"y" data_type: TYPE_FP32', '"y" label_filename: "none.txt" data_type: TYPE_FP32'),
 }  # fmt: skip
 REFUSED_ENSEMBLES = {
@@ -92,6 +108,7 @@ REFUSED_ENSEMBLES = {
 }  # fmt: skip
 # Found all the same: Triton loads these, and then does something else than they say, or fails in every request.
 LOADED_MODELS = {
+    "a data type that no number has": ('"x" data_type: TYPE_FP32', '"x" data_type: 99'),
     "batches without a batch axis": ("max_batch_size: 64", "max_batch_size: 0"),
     "ragged requests without batching": (
         'dims: [ 1 ] }]  # a number\n', 'dims: [ 1 ] allow_ragged_batch: true }]\n', BATCHING, ""),
