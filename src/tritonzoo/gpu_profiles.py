@@ -6,7 +6,7 @@ a ragged batch to the model as one flat tensor, so these profiles never ask for 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tritonclient.grpc import model_config_pb2
@@ -18,6 +18,8 @@ from tritonzoo.tensorrt.shape_profiles import Profile
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
+
+Extents = Sequence[int | str | None]  # of a tensor of a graph: what is no number varies
 
 ONNX_PRECISIONS = ("fp32", "fp16")
 TENSORRT_PRECISIONS = ("fp32", "fp16", "int8", "best")
@@ -42,6 +44,21 @@ _ONNX_PARAMETERS = frozenset(
     )
 )
 _TENSORRT_PARAMETERS = frozenset(("execution_context_allocation_strategy",))
+
+
+def with_graph_extents(derived: Message, extents: Mapping[str, Extents]) -> Message:
+    """`derived` with each tensor's dims as the graph has them, -1 where an axis varies there.
+
+    A config.pbtxt says -1 where variants differ, of an embedding's width, say. The native backends refuse an
+    output whose dims are not exactly the graph's (`CompareDimsSupported` of onnxruntime_backend and of
+    tensorrt_backend). Tensors that `extents` lacks keep theirs.
+    """
+    for tensor in (*derived.input, *derived.output):
+        if tensor.name in extents and not tensor.HasField("reshape"):
+            sizes = [size if isinstance(size, int) else -1 for size in extents[tensor.name]]
+            del tensor.dims[:]
+            tensor.dims.extend(sizes[1:] if derived.max_batch_size else sizes)
+    return derived
 
 
 def onnx_config(config: Message, precision: str) -> Message:

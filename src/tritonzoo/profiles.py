@@ -21,8 +21,16 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
 from tritonzoo import ledger
+from tritonzoo.check.onnx_header import UnreadableGraph, read_header
 from tritonzoo.errors import RepositoryError
-from tritonzoo.gpu_profiles import GPU_PROFILES, ONNX_PRECISIONS, onnx_config, tensorrt_config
+from tritonzoo.gpu_profiles import (
+    GPU_PROFILES,
+    ONNX_PRECISIONS,
+    Extents,
+    onnx_config,
+    tensorrt_config,
+    with_graph_extents,
+)
 from tritonzoo.lock import write_text
 from tritonzoo.repository import Model, onnx_name
 from tritonzoo.tensorrt.fit import left_on_onnx, why_not_here
@@ -93,10 +101,21 @@ def _gpu_config(model: Model, profile: str) -> Message:
         if reason is None:
             manifest = PlanManifest.read(plan)
             assert manifest is not None, "a plan that fits has a manifest"
-            return tensorrt_config(model.config, precision, manifest.profiles)
+            derived = tensorrt_config(model.config, precision, manifest.profiles)
+            return with_graph_extents(derived, graph_extents(model, "fp32"))
         rebuild = f"tritonzoo convert {model.name} --to tensorrt --precision {precision}"
         log.warning(left_on_onnx(model.name, plan, reason, onnx_name(onnx_precision), rebuild))
-    return onnx_config(model.config, onnx_precision)
+    return with_graph_extents(onnx_config(model.config, onnx_precision), graph_extents(model, onnx_precision))
+
+
+def graph_extents(model: Model, precision: str) -> dict[str, Extents]:
+    """The extents of each tensor of the model's graph, as far as it is here and says them."""
+    path = model.version_folder / onnx_name(precision)
+    header = read_header(path) if path.is_file() else UnreadableGraph("is missing")
+    if isinstance(header, UnreadableGraph):
+        return {}
+    tensors = {**header.inputs, **header.outputs}
+    return {name: tensor.extents for name, tensor in tensors.items() if tensor.extents is not None}
 
 
 def _of_several_graphs(model: Model, profile: str) -> Message | None:

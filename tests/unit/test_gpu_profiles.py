@@ -14,6 +14,7 @@ from tritonzoo.gpu_profiles import (
     TENSORRT_PRECISIONS,
     onnx_config,
     tensorrt_config,
+    with_graph_extents,
 )
 from tritonzoo.recipe import Shapes
 from tritonzoo.repository import Model
@@ -155,6 +156,30 @@ def test_an_unbatched_model_gets_no_batching_of_any_kind():
 def test_only_parameters_that_the_backend_knows_are_passed_on():
     assert set(onnx_config(PIXELS, "fp32").parameters) == {"gpu_mem_limit"}
     assert not tensorrt_config(PIXELS, "fp32", one_profile(PICTURE)).parameters
+
+
+def test_dims_are_the_graph_s_which_the_native_backends_hold_them_to():
+    config = parsed(
+        """
+        backend: "onnxruntime" max_batch_size: 8
+        input  { name: "ids"       data_type: TYPE_INT64 dims: [ -1 ] }
+        output { name: "embedding" data_type: TYPE_FP32  dims: [ -1 ] }
+        output { name: "states"    data_type: TYPE_FP32  dims: [ -1, 384 ] }
+        output { name: "unsaid"    data_type: TYPE_FP32  dims: [ -1 ] }
+        """
+    )
+    graph = {"ids": ("batch", "tokens"), "embedding": ("batch", 384), "states": (None, "tokens", 384)}
+    derived = read_back(with_graph_extents(onnx_config(config, "fp32"), graph))
+    dims = {tensor.name: list(tensor.dims) for tensor in (*derived.input, *derived.output)}
+    assert dims == {"ids": [-1], "embedding": [384], "states": [-1, 384], "unsaid": [-1]}
+
+
+def test_without_a_batch_axis_every_extent_of_the_graph_is_one_of_the_dims():
+    config = parsed(
+        'backend: "onnxruntime" output { name: "state" data_type: TYPE_FP32 dims: [ -1, -1, -1 ] }'
+    )
+    derived = with_graph_extents(onnx_config(config, "fp32"), {"state": (2, 1, 128)})
+    assert list(derived.output[0].dims) == [2, 1, 128]
 
 
 def test_the_committed_configuration_is_not_changed():
