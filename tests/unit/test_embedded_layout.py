@@ -83,6 +83,27 @@ def test_what_an_earlier_server_had_is_gone(wheel: layout.Wheel, tmp_path: Path)
     assert [path.name for path in target.iterdir()] == ["python"]
 
 
+def test_memory_is_given_back_unless_the_caller_decides_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "8")
+    monkeypatch.delenv("MALLOC_MMAP_THRESHOLD_", raising=False)
+
+    variables = layout.environment()
+
+    assert variables["MALLOC_ARENA_MAX"] == "8"
+    assert variables["MALLOC_MMAP_THRESHOLD_"] == "1048576"
+
+
+def test_processes_do_arithmetic_in_one_thread_unless_the_caller_decides_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+
+    variables = layout.environment()
+
+    assert (variables["OMP_NUM_THREADS"], variables["OPENBLAS_NUM_THREADS"]) == ("4", "1")
+
+
 def test_stubs_find_this_environment_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/usr/bin")
     monkeypatch.setenv("LD_LIBRARY_PATH", "/opt/cuda")
