@@ -56,23 +56,29 @@ def main() -> None:
         elif arguments.try_settings:
             _try(name, setup, saved, arguments)
         else:
-            saved.put("sections", name, asyncio.run(_measured(name, setup, pace, arguments)))
+            _measured(name, setup, pace, saved, arguments)
     if not arguments.try_settings and not arguments.no_page:
         write_page(saved.figures, saved.path, root / "docs" / "benchmarks.md")
 
 
-async def _measured(name: str, setup: Setup, pace: Pace, arguments: argparse.Namespace) -> dict[str, Any]:
+def _measured(
+    name: str, setup: Setup, pace: Pace, saved: results.Results, arguments: argparse.Namespace
+) -> None:
+    """Measure a section's groups, one by one, each saved at once; those of other precisions stay."""
     section = SECTIONS[name](setup)
-    groups = [group for group in section.groups if group.precision in arguments.precisions]
-    return {
-        **_made(),
-        "title": section.title,
-        "pipeline": section.pipeline,
-        "inputs": section.inputs,
-        "agreement": section.agreement,
-        "pace": asdict(pace),
-        "groups": [await measure(section, group, setup, pace) for group in groups],
-    }
+    for group in section.groups:
+        if group.precision in arguments.precisions:
+            found = asyncio.run(measure(section, group, setup, pace))
+            saved.put_group(
+                name,
+                {
+                    "title": section.title,
+                    "pipeline": section.pipeline,
+                    "inputs": section.inputs,
+                    "agreement": section.agreement,
+                },
+                {**_made(), "pace": asdict(pace), **found},
+            )
 
 
 def _speech(setup: Setup, pace: Pace, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -90,8 +96,9 @@ def _made() -> dict[str, str]:
 def _try(name: str, setup: Setup, saved: results.Results, arguments: argparse.Namespace) -> None:
     section = SECTIONS[name](setup)
     for group in section.groups:
-        if group.precision in arguments.precisions:
-            found = asyncio.run(try_settings(section, group, arguments.seconds))
+        found: dict[str, dict[str, float]] = {}
+        for peer in group.peers if group.precision in arguments.precisions else ():
+            found[peer.key] = asyncio.run(try_settings(section, group, peer, arguments.seconds))
             saved.put("trials", f"{name} {group.precision}", found)
 
 

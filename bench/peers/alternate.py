@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from bench.peers.adapters.triton import surroundings
 from bench.peers.contender import Loaded
-from bench.peers.sections.section import Group, Section
+from bench.peers.sections.section import Group, Peer, Section
 from bench.peers.setup import Setup
 from bench.peers.window import Spread, Window
 
@@ -25,37 +24,36 @@ class Pace:
 
 async def measure(section: Section, group: Group, setup: Setup, pace: Pace) -> dict[str, Any]:
     """The figures of one group: for each number of clients and each contender, a window for each round."""
-    with ExitStack() as stack:
-        for name in (f"{section.name} {group.precision}",):
-            print(f"{name}: starting", flush=True)
+    print(f"{section.name} {group.precision}: starting", flush=True)
+    async with AsyncExitStack() as stack:
         ours = stack.enter_context(group.ours())
         loaded: list[Loaded] = list(ours)
         for peer in group.peers:
             settings = setup.settings(section.name, group.precision, peer.key, peer.tried)
             loaded.append(stack.enter_context(peer.open(settings)))
-        limits = [stack.enter_context(limit()) for limit in group.in_process]
-        loaded += limits
+        in_process = [stack.enter_context(start()) for start in group.in_process]
+        loaded += in_process
+        for one in loaded:
+            stack.push_async_callback(one.close)
         around = await surroundings(setup, ours[0].address, section.pipeline, group.precision)
         await _warm_up(loaded, section)
         points = [await _point(loaded, clients, pace) for clients in section.clients]
         memory = {one.contender.key: one.memory_bytes() for one in loaded}
-        for one in loaded:
-            await one.close()
-    for one in loaded:
-        _held_to(one, section, group)
     return {
         "precision": group.precision,
         "environment": around,
+        "least agreement": section.least[group.precision],
         "contenders": [
             {
                 **asdict(one.contender),
                 "memory_bytes": memory[one.contender.key],
                 "agreement": {**asdict(Spread.of(one.agreements)), "mean": _mean(one.agreements)},
                 "answers compared": len(one.agreements),
+                "agrees": agrees(one, section, group),
             }
             for one in loaded
         ],
-        "tried": {one.contender.key: one.tried for one in limits},
+        "tried": {one.contender.key: one.tried for one in in_process},
         "points": points,
     }
 
@@ -83,32 +81,38 @@ async def _point(loaded: Sequence[Loaded], clients: int, pace: Pace) -> dict[str
     }
 
 
-def _held_to(one: Loaded, section: Section, group: Group) -> None:
-    """A fast wrong answer does not count."""
+def agrees(one: Loaded, section: Section, group: Group) -> bool:
+    """Whether a contender does the same work; a peer that does not is told, and marked, in the page.
+
+    Raises SystemExit where it is ours that does not: a fast wrong answer is no answer.
+    """
     mean, least = _mean(one.agreements), section.least[group.precision]
-    if mean < least:
+    if mean < least and one.contender.role != "peer":
         raise SystemExit(
             f"{one.contender.title}, {group.precision}: {section.agreement} is {mean:.4f} on average, below "
             f"{least}: not the same work, so no comparison"
         )
+    return mean >= least
 
 
 def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-async def try_settings(section: Section, group: Group, seconds: float) -> dict[str, dict[str, float]]:
-    """By peer and settings: the requests a second at the most clients, each alone on the machine."""
-    found: dict[str, dict[str, float]] = {}
-    for peer in group.peers:
-        for settings in peer.tried:
+async def try_settings(section: Section, group: Group, peer: Peer, seconds: float) -> dict[str, float]:
+    """By settings: requests a second at the most clients, each alone; those that do not run are left out."""
+    found: dict[str, float] = {}
+    for settings in peer.tried:
+        try:
             with peer.open(settings) as served:
-                await served.window(section.busy, 2.0, seed=98)
-                window = await served.window(section.busy, seconds, seed=97)
-                await served.close()
-            found.setdefault(peer.key, {})[settings] = window.requests_per_s
-            print(
-                json.dumps([section.name, group.precision, peer.key, settings, window.requests_per_s]),
-                flush=True,
-            )
+                try:
+                    await served.window(section.busy, 2.0, seed=98)
+                    window = await served.window(section.busy, seconds, seed=97)
+                finally:
+                    await served.close()
+        except SystemExit as error:
+            print(f"{peer.key} {settings}: {error}", flush=True)
+            continue
+        found[settings] = window.requests_per_s
+        print(f"{peer.key} {settings}: {window.requests_per_s:.1f}/s", flush=True)
     return found

@@ -16,6 +16,8 @@ from bench.peers.window import Spread, Window, middle, ratios
 from tritonzoo.bench.environment import Environment
 from tritonzoo.lock import write_text
 
+ORDER = ("embedding", "sentiment", "handwriting", "vad", "speech")
+WRONG = " †"  # after the name of one whose answers are below the bound
 PICTURES = "benchmarks"  # folder beside the page
 TITLES = {"fp32": "float32", "int8": "int8"}
 
@@ -33,7 +35,8 @@ def write_page(figures: Mapping[str, Any], saved: Path, page: Path) -> None:
 
 def text(figures: Mapping[str, Any], saved: str) -> str:
     """The page, from what a results file holds; `saved` is that file's name."""
-    sections = figures["sections"]
+    found = figures["sections"]
+    sections = {name: found[name] for name in ORDER if name in found}
     parts = [_head(sections, saved), _goals(list(goals(sections)))]
     for name, section in sections.items():
         parts.append(speech(section) if name == "speech" else _section(name, section, figures["trials"]))
@@ -86,8 +89,8 @@ def _section(name: str, section: Mapping[str, Any], trials: Mapping[str, Any]) -
     parts = [
         f"""## {section["title"]}
 
-[`{section["pipeline"]}`](pipelines/{section["pipeline"]}.md), measured on {section["date"]}.
-Sent: {section["inputs"]}. Agreement is {section["agreement"]}; 1 is full."""
+[`{section["pipeline"]}`](pipelines/{section["pipeline"]}.md). Sent: {section["inputs"]}.
+Agreement is {section["agreement"]}; 1 is full."""
     ]
     for group in section["groups"]:
         parts.append(_group(name, section, group, trials.get(f"{name} {group['precision']}", {})))
@@ -103,7 +106,7 @@ def _group(name: str, section: Mapping[str, Any], group: Mapping[str, Any], tria
     busy = windows[max(loads)]
     rows = [
         [
-            one["title"],
+            _named(one),
             *(_cell(windows[clients][one["key"]]) for clients in loads),
             _number(middle(busy[one["key"]], "cpu_ms")),
             f"{one['memory_bytes'] / 1e6:.0f}",
@@ -113,7 +116,7 @@ def _group(name: str, section: Mapping[str, Any], group: Mapping[str, Any], tria
     ]
     compared = [
         [
-            one["title"],
+            _named(one),
             *(times(ratios(windows[clients][OURS], windows[clients][one["key"]])) for clients in loads),
         ]
         for one in contenders
@@ -121,7 +124,7 @@ def _group(name: str, section: Mapping[str, Any], group: Mapping[str, Any], tria
     ]
     settings = [
         [
-            one["title"],
+            _named(one),
             one["settings"] and f"`{one['settings']}`",
             _versions(one),
             _tried(trials.get(one["key"], {})),
@@ -151,6 +154,10 @@ How many times these ours over gRPC answers, median of the rounds (least to most
 {_served(group)}"""
 
 
+def _named(one: Mapping[str, Any]) -> str:
+    return str(one["title"]) + ("" if one["agrees"] else WRONG)
+
+
 def _served(group: Mapping[str, Any]) -> str:
     around = Environment(**group["environment"])
     served = ", ".join(f"{name} {precision}" for name, precision in around.precisions.items())
@@ -160,7 +167,13 @@ def _served(group: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in around.versions.items())
     limit = f" The limit's graph and batch were the best of {tried}." if tried else ""
     ours = f"Ours: profile `{around.profile}`, commit {around.commit}, {served}"
-    return f"{ours}; Triton {around.triton}, {versions}.{limit}"
+    wrong = (
+        ""
+        if all(one["agrees"] for one in group["contenders"])
+        else (f"\n\n†: agrees less than {group['least agreement']:g} on average; its speed is of other work.")
+    )
+    date = f"Measured on {group['date']}. "
+    return f"{date}{ours}; Triton {around.triton}, {versions}.{limit}{wrong}"
 
 
 def _how(sections: Mapping[str, Any]) -> str:
@@ -168,18 +181,22 @@ def _how(sections: Mapping[str, Any]) -> str:
     if not measured:
         return ""
     around = Environment(**measured[0]["groups"][0]["environment"])
-    pace = measured[0]["pace"]
+    groups = [group for section in measured for group in section["groups"]]
+    paces = " or ".join(
+        dict.fromkeys(f"{one['pace']['rounds']} rounds of {one['pace']['seconds']:g} s" for one in groups)
+    )
     windows = [
         Window(**{**one, "p50_ms": 0.0, "p99_ms": 0.0})
-        for section in measured
-        for group in section["groups"]
+        for group in groups
         for point in group["points"]
         for each in point["windows"].values()
         for one in each
     ]
     generator = max(window.generator_cores for window in windows)
     others = max(window.other_cores or 0.0 for window in windows)
-    commands = "\n".join(dict.fromkeys(f"$ {one['command']}" for one in sections.values()))
+    commands = "\n".join(
+        dict.fromkeys(f"$ {one['command']}" for one in [*groups, *sections.values()] if "command" in one)
+    )
     return f"""## How it was measured
 
 On {around.processor}, {around.cores} cores, {around.memory_gb:g} GB, {" ".join(around.flags)};
@@ -190,7 +207,7 @@ On {around.processor}, {around.cores} cores, {around.memory_gb:g} GB, {" ".join(
 ```
 
 - Contenders of a table are started together and loaded in turn, round after round, while the others
-  idle: {pace["rounds"]} rounds of {pace["seconds"]:g} s for each number of clients. A client sends its
+  idle: {paces} for each number of clients. A client sends its
   next request as soon as it has its answer. Figures are medians of the rounds; of a ratio, each round's
   two windows lie side by side.
 - One generator sends the same inputs to all, over kept connections, bodies made beforehand. It runs on

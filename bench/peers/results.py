@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,13 @@ class Results:
         self.figures[kind][name] = plain(value)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         write_text(self.path, json.dumps(self.figures, indent=1, allow_nan=False) + "\n")
+
+    def put_group(self, section: str, about: Mapping[str, Any], group: Mapping[str, Any]) -> None:
+        """Put one precision's figures in their place in a section."""
+        before = self.figures["sections"].get(section, {}).get("groups", [])
+        others = [one for one in before if one["precision"] != group["precision"]]
+        groups = sorted([*others, group], key=lambda one: str(one["precision"]))
+        self.put("sections", section, {**about, "groups": groups})
 
     def best(self) -> dict[str, str]:
         """By "section precision peer": the settings that answered most when they were tried."""

@@ -121,13 +121,15 @@ async def test_contenders_are_loaded_in_turn_round_after_round_with_the_same_see
     assert {key: len(each) for key, each in found["windows"].items()} == {"a": 3, "b": 3}
 
 
-def test_a_fast_wrong_contender_ends_the_run() -> None:
+def test_ours_with_wrong_answers_ends_the_run_and_a_peer_is_marked() -> None:
     section = Section("s", "S", "ensemble_s", (1,), "texts", "the cosine", {"int8": 0.98}, ())
     group = Group("int8", lambda: None, ())  # type: ignore[arg-type, return-value]
 
-    alternate._held_to(Recorded(PEER, [], [0.99, 0.98]), section, group)
-    with pytest.raises(SystemExit, match=r"a peer, int8: the cosine is 0\.9500 on average, below 0\.98"):
-        alternate._held_to(Recorded(PEER, [], [0.96, 0.94]), section, group)
+    ours = Contender("ours", "ours", "ours", "gRPC")
+    assert alternate.agrees(Recorded(ours, [], [0.99, 0.98]), section, group)
+    assert not alternate.agrees(Recorded(PEER, [], [0.96, 0.94]), section, group)
+    with pytest.raises(SystemExit, match=r"ours, int8: the cosine is 0\.9500 on average, below 0\.98"):
+        alternate.agrees(Recorded(ours, [], [0.96, 0.94]), section, group)
 
 
 PROGRAM = """

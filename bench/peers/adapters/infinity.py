@@ -58,6 +58,8 @@ def infinity(
     url = f"http://127.0.0.1:{port}"
     path = "embeddings" if task == "embedding" else "classify"
     asked = {"encoding_format": "base64"} if task == "embedding" else {}
+    if task == "classification" and engine == "optimum":
+        command.append("--no-model-warmup")  # whose text is longer than the network reads, and is not cut
     log = setup.log(f"infinity-{engine}-{precision}-{task}")
     with serving(command, f"{url}/health", log) as leader:
         libraries = ("infinity-emb", "torch" if engine == "torch" else "onnxruntime", "transformers")
