@@ -82,10 +82,12 @@ def _measured(
 
 
 def _speech(setup: Setup, pace: Pace, arguments: argparse.Namespace) -> dict[str, Any]:
+    if arguments.speech_figures:
+        return speech.taken(arguments.speech_figures)
     found = speech.measured(
         setup, arguments.speech_size, arguments.speech_clients, pace.rounds, arguments.precisions
     )
-    return {**_made(), **found}
+    return {**found, **_made()}
 
 
 def _made() -> dict[str, str]:
@@ -94,12 +96,15 @@ def _made() -> dict[str, str]:
 
 
 def _try(name: str, setup: Setup, saved: results.Results, arguments: argparse.Namespace) -> None:
+    """Try every peer's settings, each saved at once; a peer whose settings were tried is left out."""
     section = SECTIONS[name](setup)
     for group in section.groups:
-        found: dict[str, dict[str, float]] = {}
+        key = f"{name} {group.precision}"
+        found: dict[str, dict[str, float]] = dict(saved.figures["trials"].get(key, {}))
         for peer in group.peers if group.precision in arguments.precisions else ():
-            found[peer.key] = asyncio.run(try_settings(section, group, peer, arguments.seconds))
-            saved.put("trials", f"{name} {group.precision}", found)
+            if len(peer.tried) > 1 and not set(peer.tried) & set(found.get(peer.key, ())):
+                found[peer.key] = asyncio.run(try_settings(section, group, peer, arguments.seconds))
+                saved.put("trials", key, found)
 
 
 def parsed() -> argparse.Namespace:
@@ -116,6 +121,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=Pace.seconds, help="of one window")
     parser.add_argument("--rounds", type=int, default=Pace.rounds)
     parser.add_argument("--speech-size", default="base", help="of a random Whisper: tiny, base, small, ...")
+    parser.add_argument("--speech-figures", type=Path, help="take what bench/transcription/peers.py saved")
     parser.add_argument("--speech-clients", type=int, nargs="+", default=[1, 16])
     parser.add_argument("--short", action="store_true", help="one round of 1.5 s: to see that it works")
     parser.add_argument("--try-settings", action="store_true", help="find and save each peer's best settings")

@@ -45,6 +45,8 @@ def read_window(saved: Mapping[str, Any]) -> Window:
 def goals(sections: Mapping[str, Any]) -> Iterator[Goal]:
     """Every goal whose figures are there."""
     for name, section in sections.items():
+        if name == "speech":
+            yield from _speech(section)
         for group in section.get("groups", ()):
             yield from (_embedding if name == "embedding" else _other)(section["title"], group)
 
@@ -81,6 +83,19 @@ def _other(title: str, group: Mapping[str, Any]) -> Iterator[Goal]:
                 (named,) = (one["title"] for one in group["contenders"] if one["key"] == key)
                 what = f"{title}, {group['precision']}, {clients} client{'s' * (clients > 1)}: {named}"
                 yield _times(what, least, ratios(found[OURS], found[key]))
+
+
+def _speech(section: Mapping[str, Any]) -> Iterator[Goal]:
+    """Against the best of faster-whisper's settings: no slower alone, 1.5 times with several clients."""
+    found: dict[tuple[str, int], list[Spread]] = {}
+    for one in section["figures"]:
+        if one["server"].startswith("faster-whisper"):
+            found.setdefault((one["precision"], one["clients"]), []).append(Spread.of(one["ratios"]))
+    for (precision, clients), spreads in found.items():
+        what = (
+            f"{section['title']}, {precision}, {clients} client{'s' * (clients > 1)}: faster-whisper's best"
+        )
+        yield _times(what, 1.5 if clients > 1 else 1.0, min(spreads, key=lambda one: one.median))
 
 
 def _times(what: str, bound: float, spread: Spread) -> Goal:

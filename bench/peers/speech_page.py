@@ -7,27 +7,23 @@ from typing import Any
 
 from bench.peers.window import Spread
 
+OURS = "tritonzoo"  # as bench/transcription/peers.py calls it
+
 
 def speech(section: Mapping[str, Any]) -> str:
     """Seconds of each request, and how many times faster ours is, round by round."""
     from bench.peers.page import table, times
 
-    rows = []
-    for one in section["figures"]:
-        ours = one["seconds"]["ours"]
-        for name, seconds in one["seconds"].items():
-            ratio = [theirs / mine for theirs, mine in zip(seconds, ours, strict=True)]
-            spread = Spread.of(seconds)
-            told = f"{spread.median:.2f} ({spread.least:.2f} to {spread.most:.2f})"
-            rows.append(
-                [
-                    "tritonzoo, gRPC" if name == "ours" else f"`{name}`",
-                    one["precision"],
-                    str(one["clients"]),
-                    told,
-                    "" if name == "ours" else times(Spread.of(ratio)),
-                ]
-            )
+    rows = [
+        [
+            each["server"],
+            each["precision"],
+            str(each["clients"]),
+            times(Spread.of(each["seconds"])),
+            "" if each["server"] == OURS else times(Spread.of(each["ratios"])),
+        ]
+        for each in section["figures"]
+    ]
     versions = ", ".join(f"{name} {version}" for name, version in section["versions"].items())
     return f"""## {section["title"]}
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 from bench.peers.setup import Setup
 
 PROGRAM = "bench/transcription/peers.py"
-LIBRARIES = ("faster-whisper", "ctranslate2", "transformers", "torch", "fastapi")
+SETTINGS = ("1x2", "2x1", "1x2,batch=8")  # of faster-whisper
 TOKENS = 64
 
 
@@ -23,14 +24,13 @@ def measured(
     command = [
         *(sys.executable, PROGRAM, "--peer", setup.environments.python("speech")),
         *("--work", setup.work / "speech", "--size", size, "--rounds", rounds, "--tokens", TOKENS),
-        *("--clients", *clients, "--precisions", *precisions, "--save", target),
+        *("--settings", *SETTINGS, "--clients", *clients, "--precisions", *precisions, "--json", target),
     ]
     subprocess.run([str(part) for part in command], cwd=setup.root, check=True)
-    return {
-        "title": "Speech to text",
-        "pipeline": "ensemble_transcription",
-        "size": size,
-        "tokens": TOKENS,
-        "versions": setup.environments.versions("speech", LIBRARIES),
-        "figures": json.loads(target.read_text("utf-8")),
-    }
+    return taken(target)
+
+
+def taken(figures: Path) -> dict[str, Any]:
+    """What PROGRAM wrote with --json."""
+    told = json.loads(figures.read_text("utf-8"))
+    return {"title": "Speech to text", "pipeline": "ensemble_transcription", **told}
