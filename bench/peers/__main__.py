@@ -20,7 +20,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bench.peers import results
+from bench.peers import figures
 from bench.peers.alternate import Pace, measure, try_settings
 from bench.peers.environments import Environments
 from bench.peers.page import write_page
@@ -37,7 +37,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # servers end with their blocks
     arguments = parsed()
     root = Repository.find().root
-    saved = results.Results(arguments.results)
+    saved = figures.Results(arguments.results)
     setup = Setup(
         root,
         Environments(arguments.environments or root / ".venv-peers"),
@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def _measured(
-    name: str, setup: Setup, pace: Pace, saved: results.Results, arguments: argparse.Namespace
+    name: str, setup: Setup, pace: Pace, saved: figures.Results, arguments: argparse.Namespace
 ) -> None:
     """Measure a section's groups, one by one, each saved at once; those of other precisions stay."""
     section = SECTIONS[name](setup)
@@ -92,10 +92,10 @@ def _speech(setup: Setup, pace: Pace, arguments: argparse.Namespace) -> dict[str
 
 def _made() -> dict[str, str]:
     """When a section was measured, and how."""
-    return {"date": results.today(), "command": shlex.join([*COMMAND, *sys.argv[1:]])}
+    return {"date": figures.today(), "command": shlex.join([*COMMAND, *sys.argv[1:]])}
 
 
-def _try(name: str, setup: Setup, saved: results.Results, arguments: argparse.Namespace) -> None:
+def _try(name: str, setup: Setup, saved: figures.Results, arguments: argparse.Namespace) -> None:
     """Try every peer's settings, each saved at once; a peer whose settings were tried is left out."""
     section = SECTIONS[name](setup)
     for group in section.groups:
@@ -115,7 +115,7 @@ def parsed() -> argparse.Namespace:
     )
     known = [*SECTIONS, SPEECH]
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"{', '.join(known)}; default: all")
-    parser.add_argument("--results", type=Path, default=results.default_path(), help="JSON file of figures")
+    parser.add_argument("--results", type=Path, default=figures.default_path(), help="JSON file of figures")
     parser.add_argument("--environments", type=Path, help="folder of the peers' environments")
     parser.add_argument("--precisions", nargs="+", default=["fp32", "int8"])
     parser.add_argument("--seconds", type=float, default=Pace.seconds, help="of one window")
