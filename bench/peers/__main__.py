@@ -37,7 +37,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # servers end with their blocks
     arguments = parsed()
     root = Repository.find().root
-    saved = figures.Results(arguments.results)
+    newest = figures.latest() if arguments.page else None
+    saved = figures.Results(arguments.results or newest or figures.default_path())
     setup = Setup(
         root,
         Environments(arguments.environments or root / ".venv-peers"),
@@ -115,7 +116,9 @@ def parsed() -> argparse.Namespace:
     )
     known = [*SECTIONS, SPEECH]
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"{', '.join(known)}; default: all")
-    parser.add_argument("--results", type=Path, default=figures.default_path(), help="JSON file of figures")
+    parser.add_argument(
+        "--results", type=Path, help="JSON file of figures; default: of today and this processor"
+    )
     parser.add_argument("--environments", type=Path, help="folder of the peers' environments")
     parser.add_argument("--precisions", nargs="+", default=["fp32", "int8"])
     parser.add_argument("--seconds", type=float, default=Pace.seconds, help="of one window")
