@@ -8,6 +8,7 @@ from functools import cache
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pieces import SAMPLE_RATE
 from scenes import Scene, Scenes
 from targets import IGNORED, Target, look_weights, target
@@ -33,7 +34,31 @@ class Kind:
     late_share: float
 
 
-KINDS = (Kind(300, 16, 0.8, 0.35), Kind(600, 7, 0.15, 0.3), Kind(WINDOW_FRAMES, 3, 0.05, 0.35))
+KINDS = (Kind(300, 16, 0.8, 0.35), Kind(600, 7, 0.15, 0.3), Kind(WINDOW_FRAMES, 4, 0.05, 0.35))
+
+
+@dataclass(frozen=True)
+class Course:
+    """Which batches a run draws, and how they change while it goes on."""
+
+    seed: int
+    steps: int
+    foreign_share: float  # of the scenes with digits, in German, Spanish or French
+    begun: float = 0.0  # progress at the first step, from 0 to 1: short and easy scenes come first
+    full_share: float = KINDS[-1].late_share  # of batches of 30 s windows late in the run
+
+    def progress(self, step: int) -> float:
+        return self.begun + (1 - self.begun) * step / self.steps
+
+    def shares(self, step: int) -> NDArray[np.float64]:
+        """How likely each of KINDS is at a step."""
+        late = min(1.0, max(0.0, (self.progress(step) - 0.3) / 0.4))
+        early_shares = np.array([kind.early_share for kind in KINDS])
+        late_shares = np.array([kind.late_share for kind in KINDS])
+        late_shares[:-1] *= (1 - self.full_share) / late_shares[:-1].sum()
+        late_shares[-1] = self.full_share
+        shares = early_shares * (1 - late) + late_shares * late
+        return shares / shares.sum()
 
 
 @dataclass
@@ -42,9 +67,9 @@ class Batch:
 
     mel: torch.Tensor  # (scenes, 80, 2 * frames)
     first_frame: torch.Tensor  # (scenes,) where in the 30 s each scene lies
-    inputs: torch.Tensor  # (scenes, tokens)
-    outputs: torch.Tensor  # (scenes, tokens), IGNORED where anything goes
-    looks: torch.Tensor  # (scenes, 3, tokens, frames) attention wanted; zero where any is fine
+    inputs: torch.Tensor  # (2 * scenes, tokens): all scenes with timestamps, then all without
+    outputs: torch.Tensor  # (2 * scenes, tokens), IGNORED where anything goes
+    looks: torch.Tensor  # (2 * scenes, 3, tokens, frames) attention wanted; zero where any is fine
     said: (
         torch.Tensor
     )  # (scenes, frames) 0 for no digit, then the digits of all languages; IGNORED where unsure
@@ -74,39 +99,36 @@ def _mel_filters() -> torch.Tensor:
 
 
 class _Endless(IterableDataset[Batch]):
-    def __init__(self, scenes: Scenes, seed: int, first_step: int, steps: int, foreign_share: float) -> None:
+    def __init__(self, scenes: Scenes, course: Course, first_step: int) -> None:
         self.scenes = scenes
-        self.seed = seed
+        self.course = course
         self.first_step = first_step
-        self.steps = steps
-        self.foreign_share = foreign_share
 
     def __iter__(self) -> Iterator[Batch]:
         torch.set_num_threads(1)
-        for step in range(self.first_step, self.steps):
-            rng = np.random.default_rng((self.seed, step))
-            yield self._batch(rng, step / self.steps)
+        for step in range(self.first_step, self.course.steps):
+            yield self._batch(step)
 
-    def _batch(self, rng: np.random.Generator, progress: float) -> Batch:
-        late = min(1.0, max(0.0, (progress - 0.3) / 0.4))
-        hardness = min(1.0, progress / HARD_FROM)
-        shares = [kind.early_share * (1 - late) + kind.late_share * late for kind in KINDS]
-        kind = KINDS[rng.choice(len(KINDS), p=np.array(shares) / sum(shares))]
+    def _batch(self, step: int) -> Batch:
+        rng = np.random.default_rng((self.course.seed, step))
+        hardness = min(1.0, self.course.progress(step) / HARD_FROM)
+        kind = KINDS[rng.choice(len(KINDS), p=self.course.shares(step))]
         audio = np.zeros((kind.scenes, kind.frames * 2 * MEL_HOP), dtype=np.float32)
-        first_frames, targets, said = [], [], []
+        first_frames, said = [], []
+        timed, plain = [], []
         for row in range(kind.scenes):
             first = int(rng.integers(0, WINDOW_FRAMES - kind.frames + 1)) if rng.uniform() < 0.75 else 0
             full = rng.uniform() < 0.65
             frames = kind.frames if full else int(rng.uniform(0.1, 1) * kind.frames)
             duration_s = frames * TIMESTAMP_STEP_S
-            scene = self.scenes.draw(rng, duration_s, self.foreign_share, hardness)
+            scene = self.scenes.draw(rng, duration_s, self.course.foreign_share, hardness)
             audio[row, : len(scene.audio)] = scene.audio
             first_frames.append(first)
             said.append(_said(scene, kind.frames))
-            targets.append(
-                target(scene, duration_s, first * TIMESTAMP_STEP_S, rng.uniform() < 0.55, _prompt(rng, scene))
-            )
-        return _collated(audio, first_frames, targets, said, kind.frames)
+            for targets, timestamps in ((timed, True), (plain, False)):
+                prompt = _prompt(rng, scene)
+                targets.append(target(scene, duration_s, first * TIMESTAMP_STEP_S, timestamps, prompt))
+        return _collated(audio, first_frames, [*timed, *plain], said, kind.frames)
 
 
 def _prompt(rng: np.random.Generator, scene: Scene) -> list[int] | None:
@@ -136,7 +158,7 @@ def _collated(
     inputs = np.zeros((len(targets), longest), dtype=np.int64)
     outputs = np.full((len(targets), longest), IGNORED, dtype=np.int64)
     looks = np.zeros((len(targets), 3, longest, frames), dtype=np.float32)
-    for row, (wanted, first) in enumerate(zip(targets, first_frames, strict=True)):
+    for row, (wanted, first) in enumerate(zip(targets, 2 * first_frames, strict=True)):
         inputs[row, : len(wanted.inputs)] = wanted.inputs
         outputs[row, : len(wanted.outputs)] = wanted.outputs
         looks[row, :, : len(wanted.looks)] = look_weights(wanted.looks, first, frames)
@@ -150,7 +172,7 @@ def _collated(
     )
 
 
-def batches(scenes: Scenes, seed: int, first_step: int, steps: int, foreign_share: float) -> Iterator[Batch]:
-    """Batches for steps `first_step` to `steps`; a step's batch depends on the seed and the step alone."""
-    endless = _Endless(scenes, seed, first_step, steps, foreign_share)
+def batches(scenes: Scenes, course: Course, first_step: int) -> Iterator[Batch]:
+    """Batches from step `first_step` to the last; one depends on the course and its step alone."""
+    endless = _Endless(scenes, course, first_step)
     return iter(DataLoader(endless, batch_size=None, num_workers=1, prefetch_factor=6))

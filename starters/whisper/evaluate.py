@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -162,7 +163,11 @@ def main() -> None:
     recorded = [piece for piece in read_recordings(arguments.data) if piece.index in arguments.index]
     speakers = sorted({piece.speaker for piece in recorded})
     voices = [[piece for piece in recorded if piece.speaker == speaker] for speaker in speakers]
-    metrics: dict[str, object] = {"index": arguments.index, "recordings": len(recorded)}
+    metrics: dict[str, object] = {
+        "index": arguments.index,
+        "recordings": len(recorded),
+        "model_sha256": sha256((arguments.weights / "model.safetensors").read_bytes()).hexdigest(),
+    }
     for ratio_db in (20.0,) if arguments.quick else (None, 20.0, 10.0):
         for timestamps in (True, False):
             noise = "clean" if ratio_db is None else f"noise at {ratio_db:.0f} dB"

@@ -36,17 +36,23 @@ class Losses:
 class Learner(nn.Module):
     """The network and a head for training alone, which tells from each encoder frame the digit said in it."""
 
-    def __init__(self, model: WhisperForConditionalGeneration) -> None:
+    def __init__(self, model: WhisperForConditionalGeneration, frozen_encoder: bool) -> None:
         super().__init__()
         self.model = model
+        self.frozen_encoder = frozen_encoder
         self.said_head = nn.Linear(model.config.d_model, SAID_CLASSES)
 
     def forward(self, batch: Batch) -> Losses:
-        hidden = encoded(self.model, batch.mel, batch.first_frame)
-        said = F.cross_entropy(
-            self.said_head(hidden).flatten(0, 1), batch.said.flatten(), ignore_index=IGNORED
-        )
-        logits, looks = decoded(self.model, batch.inputs, hidden)
+        if self.frozen_encoder:
+            with torch.no_grad():
+                hidden = encoded(self.model, batch.mel, batch.first_frame)
+            said = torch.zeros(())
+        else:
+            hidden = encoded(self.model, batch.mel, batch.first_frame)
+            said = F.cross_entropy(
+                self.said_head(hidden).flatten(0, 1), batch.said.flatten(), ignore_index=IGNORED
+            )
+        logits, looks = decoded(self.model, batch.inputs, hidden.repeat(2, 1, 1))
         tokens = F.cross_entropy(
             logits.flatten(0, 1), batch.outputs.flatten(), ignore_index=IGNORED, label_smoothing=0.02
         )

@@ -13,6 +13,8 @@ HEARD_FROM_SHARE = 0.5
 """A word cut by the window's edge counts as said in it if at least this share of it is inside."""
 NOTICED_FROM_S = 0.1
 """A word of which less than `HEARD_FROM_SHARE`, but this much, is before the end counts as begun."""
+NEXT_SPEAKER_AFTER_S = 0.9
+"""In a conversation, a pause of this much gives the word to another speaker."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,9 @@ class Scenes:
         words: list[Word] = []
         unsure: list[tuple[float, float]] = []
         begun_s = None
-        one_speaker = speakers[rng.integers(len(speakers))] if rng.uniform() < 0.6 else None
+        speaker = speakers[rng.integers(len(speakers))]
+        manner = rng.uniform()
+        next_after_s = np.inf if manner < 0.5 else (NEXT_SPEAKER_AFTER_S if manner < 0.8 else 0.0)
         others_share = 1.0 if only_others else (0.25 if rng.uniform() < 0.12 else 0.0)
         pause = _pauses(rng)
         spread_db = rng.uniform(0, 5)
@@ -88,7 +92,7 @@ class Scenes:
         time_s = -rng.uniform(0, 0.5) if rng.uniform() < 0.3 else min(pause(), rng.uniform(0, duration_s))
         stop_s = duration_s if rng.uniform() < 0.75 else rng.uniform(0.3, 1) * duration_s
         while time_s < stop_s:
-            said = self._word(rng, one_speaker or speakers[rng.integers(len(speakers))], others_share)
+            said = self._word(rng, speaker, others_share)
             rate = speed * rng.uniform(0.95, 1.05)
             sound = _played(rng, said, rate) * 10 ** (rng.normal(0, spread_db) / 20)
             start = round(time_s * SAMPLE_RATE)
@@ -105,7 +109,10 @@ class Scenes:
                     if end_s > duration_s and visible >= NOTICED_FROM_S:
                         begun_s = start_s
                     unsure.append((max(start_s, 0.0), min(end_s, duration_s)))
-            time_s += len(sound) / SAMPLE_RATE + pause()
+            pause_s = pause()
+            if pause_s >= next_after_s:
+                speaker = speakers[rng.integers(len(speakers))]
+            time_s += len(sound) / SAMPLE_RATE + pause_s
         return audio, words, begun_s, unsure
 
     def _word(self, rng: np.random.Generator, pieces: list[Piece], others_share: float) -> Piece:
@@ -147,14 +154,17 @@ def _by_speaker(pieces: list[Piece]) -> list[list[Piece]]:
 
 
 def _pauses(rng: np.random.Generator) -> Callable[[], float]:
-    """A way to draw pauses: hurried, steady, in groups, or sparse."""
+    """A way to draw pauses: read out, hurried, steady, in groups, or sparse."""
     kind = rng.uniform()
-    if kind < 0.2:
+    if kind < 0.35:
+        longest_s = rng.choice([0.6, 1.0, 5.0])  # whoever packs windows shortens the pauses in them
+        return lambda: min(rng.uniform(1.2, 5) if rng.uniform() < 0.15 else rng.uniform(0.1, 1.5), longest_s)
+    if kind < 0.45:
         return lambda: rng.uniform(0, 0.12)
-    if kind < 0.5:
+    if kind < 0.65:
         longest_s = rng.uniform(0.1, 1)
         return lambda: rng.uniform(0.02, longest_s)
-    if kind < 0.85:
+    if kind < 0.9:
         chance = rng.uniform(0.1, 0.4)
         return lambda: rng.uniform(0.6, 3) if rng.uniform() < chance else rng.uniform(0, 0.4)
     return lambda: rng.exponential(2.5)

@@ -33,7 +33,9 @@ def main() -> None:
         "--work", type=Path, required=True, help="folder for what an interrupted run goes on from"
     )
     parser.add_argument("--out", type=Path, default=HERE / "weights", help="folder for the checkpoint")
-    parser.add_argument("--start", type=Path, help="state file of a finished run to begin with")
+    parser.add_argument(
+        "--start", type=Path, help="state file or checkpoint folder of a finished run to begin with"
+    )
     parser.add_argument("--threads", type=int, default=2)
     for name, default in vars(Options()).items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from batches import batches
+from batches import Course, batches
 from checkpoint import save
 from initial import untrained
 from network import Learner
@@ -31,6 +31,13 @@ class Options:
     weight_decay: float = 0.02
     average_decay: float = 0.997  # per step, of the moving average that is kept as the result
     foreign_share: float = 0.08  # of the scenes with digits, in German, Spanish or French
+    begun: float = 0.0  # progress at the first step, from 0 to 1: short and easy scenes come first
+    full_share: float = 0.35  # of batches of 30 s windows late in the run
+    frozen_encoder: int = 0  # 1: the decoder alone learns, at a third of the cost
+    bfloat16: int = 0  # 1: most products in bfloat16, which is faster where a processor has it
+
+    def course(self) -> Course:
+        return Course(self.seed, self.steps, self.foreign_share, self.begun, self.full_share)
 
 
 def fitted(
@@ -38,13 +45,16 @@ def fitted(
 ) -> WhisperForConditionalGeneration:
     """The moving average of a network trained on `options.steps` batches.
 
-    Every three minutes the run is kept in the file `state`, from which it goes on if called again, and its
-    average as a checkpoint in the folder `weights`. A run without a `state` begins with the network of the
-    state file `start`, or with random weights.
+    Every two minutes the run is kept in the file `state`, from which it goes on if called again, and its
+    average as a checkpoint in the folder `weights`. A run without a `state` begins with the network of
+    `start`, a state file or a checkpoint folder, or with random weights.
     """
-    learner = Learner(untrained(options.seed))
+    learner = Learner(_first(options.seed, start), bool(options.frozen_encoder))
     encoder_positions = learner.model.model.encoder.embed_positions.weight
     encoder_positions.requires_grad_(False)
+    if options.frozen_encoder:
+        learner.model.model.encoder.requires_grad_(False)
+        learner.said_head.requires_grad_(False)
     averaged = copy.deepcopy(learner).requires_grad_(False).eval()
     optimizer = torch.optim.AdamW(
         _groups(learner, options.weight_decay), lr=options.peak_learning_rate, betas=(0.9, 0.98)
@@ -56,7 +66,7 @@ def fitted(
         learner.load_state_dict(kept["learner"])
         averaged.load_state_dict(kept["averaged"])
         optimizer.load_state_dict(kept["optimizer"])
-    elif start is not None:
+    elif start is not None and start.is_file():
         kept = torch.load(start, weights_only=True)
         learner.load_state_dict(kept["averaged"])
         averaged.load_state_dict(kept["averaged"])
@@ -77,12 +87,11 @@ def fitted(
 
     kept_at_s = time.monotonic()
     smooth: dict[str, float] = {}
-    for step, batch in enumerate(
-        batches(scenes, options.seed, first_step, options.steps, options.foreign_share), first_step
-    ):
+    for step, batch in enumerate(batches(scenes, options.course(), first_step), first_step):
         for group in optimizer.param_groups:
             group["lr"] = _learning_rate(step, options)
-        losses = learner(batch)
+        with torch.autocast("cpu", torch.bfloat16, enabled=bool(options.bfloat16)):
+            losses = learner(batch)
         optimizer.zero_grad(set_to_none=True)
         losses.total().backward()
         nn.utils.clip_grad_norm_(learner.parameters(), 1.0)
@@ -100,6 +109,12 @@ def fitted(
             kept_at_s = time.monotonic()
     keep(options.steps)
     return averaged.model
+
+
+def _first(seed: int, start: Path | None) -> WhisperForConditionalGeneration:
+    if start is None or start.is_file():
+        return untrained(seed)
+    return WhisperForConditionalGeneration.from_pretrained(start, dtype=torch.float32)
 
 
 def _groups(learner: Learner, weight_decay: float) -> list[dict[str, object]]:
