@@ -14,6 +14,7 @@ from concurrent.futures import TimeoutError as NotYet
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnxruntime
 
 from tritonzoo.runtime.concurrent import ConcurrentModel
@@ -21,6 +22,7 @@ from tritonzoo.runtime.errors import CancelledError, ConfigurationError, Invalid
 from tritonzoo.runtime.model import Answer
 from tritonzoo.runtime.onnx.session import open_session
 from tritonzoo.runtime.request import Request
+from tritonzoo.runtime.request_parameters import RequestParameters
 from tritonzoo.runtime.whisper.answer import answer_of
 from tritonzoo.runtime.whisper.decoding import Outcome
 from tritonzoo.runtime.whisper.engine import Engine, EngineOptions
@@ -84,16 +86,25 @@ class TritonPythonModel(ConcurrentModel):
         self._engine.wait_for_admission()
 
     def infer_request(self, request: Request) -> Answer:
-        """Decode the window of one request, or end the windows of a job."""
+        """Decode the window of one request, end the windows of a job, or tell about the checkpoint."""
         try:
+            describes = RequestParameters(request.parameters).switch("describe", False)
             cancels = "cancel_job" in request.parameters
-            submitted = None if cancels else self._submitted(request)
+            submitted = None if cancels or describes else self._submitted(request)
         finally:
             self._arrivals.release()
+        if describes:
+            return self._description()
         if submitted is None:
             return self._cancel(str(request.parameters["cancel_job"]))
         options, future = submitted
         return answer_of(self._outcome(future, request), options, self._vocabulary, self._median_width)
+
+    def _description(self) -> Answer:
+        """What the checkpoint advises whoever packs windows, as JSON in `text`."""
+        answer = answer_of(Outcome.nothing(), DecodingOptions(), self._vocabulary, self._median_width)
+        advice = json.dumps({"window_s": self._vocabulary.window_s})
+        return {**answer, "text": np.array([[advice.encode()]], object)}
 
     def _submitted(self, request: Request) -> tuple[DecodingOptions, Future[Outcome]]:
         if request.batch_size != 1:

@@ -22,6 +22,8 @@ TAUGHT_HEADS = [ALIGNMENT_HEADS, EDGE_HEADS, BEFORE_HEADS]
 
 LOG_PROBABILITY_THRESHOLD = -2.0
 """Below which, on average over its tokens, the text of a window counts as failed; OpenAI's models have -1."""
+WINDOW_S = 6.0
+"""The longest window that the checkpoint asks for; OpenAI's models take 30 s."""
 
 
 def whisper_config() -> WhisperConfig:
@@ -67,6 +69,7 @@ def generation_config() -> GenerationConfig:
         # A timestamp is one of some that are almost as likely: texts that are right have -1.3 to -0.8.
         log_probability_threshold=LOG_PROBABILITY_THRESHOLD,
         lang_to_id={f"<|{code}|>": special[f"<|{code}|>"] for code in vocabulary.WORDS},
+        window_s=WINDOW_S,
         max_initial_timestamp_index=1500,
         max_length=448,
         no_timestamps_token_id=special[vocabulary.NO_TIMESTAMPS],

@@ -30,8 +30,9 @@ def recording(words: list[tuple[float, float, int]], duration_s: float) -> Array
 class Members:
     """The three members, and what they were asked."""
 
-    def __init__(self, language: str = "en", probability: float = 0.9) -> None:
+    def __init__(self, language: str = "en", probability: float = 0.9, advises: bytes = b"null") -> None:
         self.language, self.probability = language, probability
+        self.advises = advises  # the longest window, of the decoder's checkpoint
         self.asked: list[dict[str, Any]] = []  # the decoder's parameters, window by window
         self.cancelled: list[str] = []
         self.at_work = self.most_at_work = 0
@@ -66,6 +67,9 @@ class Members:
             if self.hold:
                 self.hold.set()
             return decoder_answer([], [], parameters, ("", 0.0), 0.0)
+        if "describe" in parameters:
+            described = decoder_answer([], [], parameters, ("", 0.0), 0.0)
+            return {**described, "text": np.array([[b'{"window_s": %s}' % self.advises]], dtype=object)}
         with self._lock:
             self.asked.append(dict(parameters))
             self.at_work += 1

@@ -57,6 +57,24 @@ def test_every_word_is_written_once_in_order_at_its_own_time(seed, vad):
 
 
 @pytest.mark.parametrize("vad", [True, False])
+def test_windows_are_as_long_as_the_checkpoint_advises_and_the_caller_has_the_last_word(vad):
+    words = [(second + 0.2, second + 0.7, second % 99 + 1) for second in range(150)]
+    waveform = recording(words, 150)
+    members = Members(advises=b"6")
+
+    def longest_s(**parameters) -> float:
+        members.asked.clear()
+        answer = ask(model, waveform, vad=vad, **parameters)
+        assert text(answer) == " ".join(str(number) for _, _, number in words)
+        return max(float(asked["duration_s"]) for asked in members.asked)
+
+    with pipeline(members) as model:
+        assert 4 < longest_s() <= 6
+        assert 10 < longest_s(window_s="12") <= 12
+        assert 20 < longest_s(window_s="29") <= 30
+
+
+@pytest.mark.parametrize("vad", [True, False])
 def test_speech_of_minutes_without_a_pause_loses_and_repeats_nothing(vad):
     words = [(i * 0.4, (i + 1) * 0.4, 1 + i * 37 % 99) for i in range(300)]  # two minutes, no silence at all
     with pipeline(Members()) as model:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tritonzoo.runtime.tensors import Array
 from tritonzoo.runtime.transcription.options import TranscriptionOptions
-from tritonzoo.runtime.transcription.packing import FRAME_SAMPLES, Packer
+from tritonzoo.runtime.transcription.packing import FRAME_SAMPLES, LONGEST_WINDOW_S, Packer
 from tritonzoo.runtime.transcription.tape import Tape
 from tritonzoo.runtime.transcription.windows import SAMPLE_RATE, WINDOW_SAMPLES, Span, Window
 from tritonzoo.runtime.vad import Segmenter, SpeechProbabilities, SpeechSegment
@@ -64,13 +64,16 @@ class SpeechWindows:
 
 
 class SequentialWindows:
-    """Windows of 30 s one after the other, each beginning where the one before says that it ends.
+    """Windows one after the other, each beginning where the one before says that it ends.
 
-    That is Whisper's own algorithm for long recordings (Radford et al. 2022, section 3.8). `go_on` must be
-    called between two windows.
+    That is Whisper's own algorithm for long recordings (Radford et al. 2022, section 3.8), which takes 30 s;
+    a caller or checkpoint that wants shorter windows gets them here as well. `go_on` must be called between
+    two windows.
     """
 
-    def __init__(self, blocks: Blocks) -> None:
+    def __init__(self, blocks: Blocks, window_s: float) -> None:
+        """`window_s` as in PackingOptions: at its longest, the room for silence at the end is used too."""
+        self._samples = WINDOW_SAMPLES if window_s >= LONGEST_WINDOW_S else round(window_s * SAMPLE_RATE)
         self._blocks = iter(blocks)
         self._audio = Tape()
         self._place = 0
@@ -83,12 +86,12 @@ class SequentialWindows:
     def __iter__(self) -> Iterator[Window]:
         while True:
             start = self._place
-            while self._audio.end < start + WINDOW_SAMPLES:
+            while self._audio.end < start + self._samples:
                 block = next(self._blocks, None)
                 if block is None:
                     break
                 self._audio.append(block)
-            span = Span(start, min(start + WINDOW_SAMPLES, self._audio.end))
+            span = Span(start, min(start + self._samples, self._audio.end))
             if span.length < SHORTEST_SAMPLES:
                 return
             self._place = span.end

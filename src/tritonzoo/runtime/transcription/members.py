@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -56,6 +58,14 @@ class Members:
             pass_on_refusals=True,
         )
         return Decoded.from_answer(answer)
+
+    @cached_property
+    def advised_window_s(self) -> float | None:
+        """The longest window that the decoder's checkpoint advises; None: any."""
+        nothing = np.zeros((1, 1, 1), dtype=np.float32)
+        answer = self._call("whisper_decoder", {"encoded": nothing}, parameters={"describe": True})
+        advised = json.loads(answer["text"].item())["window_s"]
+        return None if advised is None else float(advised)
 
     def cancel(self, job: str) -> None:
         """End every window of a job in the decoder, waiting or at work; returns when that is done."""

@@ -63,8 +63,8 @@ class TranscriptionOptions:
         return cls.read(RequestParameters(values))
 
     @classmethod
-    def read(cls, sent: RequestParameters) -> TranscriptionOptions:
-        """The same of parameters that note what is asked of them."""
+    def read(cls, sent: RequestParameters, window_s: float | None = None) -> TranscriptionOptions:
+        """The same of parameters that note what is asked of them; `window_s`: where none is sent."""
         known = cls()
         options = cls(
             language=sent.text("language", means="code, such as `en`; empty: detected").strip(),
@@ -78,7 +78,7 @@ class TranscriptionOptions:
                 means="cut at pauses, windows side by side; false: Whisper's own sequential algorithm",
             ),
             speech=_speech(sent),
-            packing=PackingOptions.read(sent),
+            packing=PackingOptions.read(sent, window_s),
             condition_on_previous_text=sent.switch(
                 "condition_on_previous_text",
                 known.condition_on_previous_text,

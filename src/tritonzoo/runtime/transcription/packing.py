@@ -46,15 +46,15 @@ class PackingOptions:
             )
 
     @classmethod
-    def read(cls, sent: RequestParameters) -> PackingOptions:
-        """From request parameters; raises InvalidInput."""
+    def read(cls, sent: RequestParameters, window_s: float | None = None) -> PackingOptions:
+        """From request parameters, `window_s` where none is sent; raises InvalidInput."""
         return cls(
             window_s=sent.number(
                 "window_s",
-                cls.window_s,
+                window_s or cls.window_s,
                 least=SHORTEST_WINDOW_S,
                 most=LONGEST_WINDOW_S,
-                means="the longest window, in seconds",
+                means="the longest window, in seconds; a checkpoint may bring another default",
             ),
             pause_s=sent.number(
                 "pause_s",

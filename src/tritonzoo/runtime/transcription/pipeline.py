@@ -10,6 +10,7 @@ from tritonzoo.runtime.audio import request_blocks
 from tritonzoo.runtime.concurrent import ConcurrentModel
 from tritonzoo.runtime.model import Answer
 from tritonzoo.runtime.request import Request
+from tritonzoo.runtime.request_parameters import RequestParameters
 from tritonzoo.runtime.transcription.jobs import Job, Watch
 from tritonzoo.runtime.transcription.members import Members
 from tritonzoo.runtime.transcription.options import TranscriptionOptions
@@ -75,6 +76,12 @@ class TranscriptionModel(ConcurrentModel):
                         "read_s": [told.read_s],
                         **segment_tensors([segment]),
                     }
+
+    def options(self, request: Request) -> TranscriptionOptions:
+        """A request's parameters, what was not sent as the checkpoint advises."""
+        return TranscriptionOptions.read(
+            RequestParameters(request.parameters), self._members.advised_window_s
+        )
 
     @contextmanager
     def _transcription(self, request: Request) -> Iterator[Transcription]:

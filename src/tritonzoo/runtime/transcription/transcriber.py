@@ -126,7 +126,7 @@ class Transcription:
         self._language.learn(index, decoded.language, decoded.language_probability if said else 0.0)
 
     def _one_after_the_other(self) -> Generator[tuple[Window, Decoded]]:
-        windows = SequentialWindows(self._blocks)
+        windows = SequentialWindows(self._blocks, self._options.packing.window_s)
         said: tuple[int, ...] = ()
         for index, window in enumerate(windows):
             self._job.check()

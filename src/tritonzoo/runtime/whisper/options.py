@@ -131,6 +131,9 @@ class DecodingOptions:
             job=sent.text("job", means="any name; windows of one job can be ended together"),
         )
         sent.text("cancel_job", means="ends every window of that job, waiting or at work")
+        sent.switch(
+            "describe", False, means="nothing is decoded: `text` tells in JSON what the checkpoint advises"
+        )
         sent.rest()
         return options
 

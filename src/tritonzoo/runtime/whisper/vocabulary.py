@@ -36,6 +36,7 @@ class Vocabulary:
     max_initial_timestamp_index: int | None
     positions: int  # tokens of prompt and answer together
     log_probability_threshold: float | None = -1.0  # below which an attempt at a window counts as failed
+    window_s: float | None = None  # the longest window that the checkpoint advises for; None: any
 
     @classmethod
     def load(cls, folder: Path) -> Vocabulary:
@@ -71,6 +72,7 @@ class Vocabulary:
             max_initial_timestamp_index=generation.get("max_initial_timestamp_index"),
             positions=config["max_target_positions"],
             log_probability_threshold=generation.get("log_probability_threshold", -1.0),
+            window_s=generation.get("window_s"),
         )
 
     @property
