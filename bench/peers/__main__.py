@@ -23,6 +23,7 @@ from typing import Any
 from bench.peers import figures
 from bench.peers.alternate import Pace, measure, try_settings
 from bench.peers.environments import Environments
+from bench.peers.errors import ContenderError
 from bench.peers.page import write_page
 from bench.peers.sections import SECTIONS, speech
 from bench.peers.setup import Setup
@@ -138,4 +139,7 @@ def parsed() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except ContenderError as error:
+        sys.exit(f"{error}")

@@ -9,6 +9,7 @@ from typing import Any
 
 from bench.peers.adapters.triton import surroundings
 from bench.peers.contender import Loaded
+from bench.peers.errors import ContenderError
 from bench.peers.sections.section import Group, Peer, Section
 from bench.peers.setup import Setup
 from bench.peers.window import Spread, Window
@@ -84,11 +85,11 @@ async def _point(loaded: Sequence[Loaded], clients: int, pace: Pace) -> dict[str
 def agrees(one: Loaded, section: Section, group: Group) -> bool:
     """Whether a contender does the same work; a peer that does not is told, and marked, in the page.
 
-    Raises SystemExit where it is ours that does not: a fast wrong answer is no answer.
+    Raises ContenderError where it is ours that does not: a fast wrong answer is no answer.
     """
     mean, least = _mean(one.agreements), section.least[group.precision]
     if mean < least and one.contender.role != "peer":
-        raise SystemExit(
+        raise ContenderError(
             f"{one.contender.title}, {group.precision}: {section.agreement} is {mean:.4f} on average, below "
             f"{least}: not the same work, so no comparison"
         )
@@ -110,7 +111,7 @@ async def try_settings(section: Section, group: Group, peer: Peer, seconds: floa
                     window = await served.window(section.busy, seconds, seed=97)
                 finally:
                     await served.close()
-        except SystemExit as error:
+        except ContenderError as error:
             print(f"{peer.key} {settings}: {error}", flush=True)
             continue
         found[settings] = window.requests_per_s

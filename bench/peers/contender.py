@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from bench.peers.errors import ContenderError
 from bench.peers.window import Window
 
 from tritonzoo.bench.calls import Made, Reply
@@ -67,7 +68,7 @@ class Served:
     agreements: list[float] = field(default_factory=list)
 
     async def window(self, clients: int, seconds: float, seed: int) -> Window:
-        """Raises SystemExit where a request fails: a rate with errors in it is none."""
+        """Raises ContenderError where a request fails: a rate with errors in it is none."""
         kept = [index < KEPT for index in range(len(self.requests))]
         generator: Any = Generator(self.sender, self.requests, kept, seed)  # type: ignore[arg-type]
         running = asyncio.create_task(generator.run(Load("concurrency", clients), "constant"))
@@ -79,7 +80,9 @@ class Served:
         await running
         failed = [call.reply.error for call in generator.calls if call.reply.error]
         if failed:
-            raise SystemExit(f"{self.contender.title}: {len(failed)} requests failed, the first: {failed[0]}")
+            raise ContenderError(
+                f"{self.contender.title}: {len(failed)} requests failed, the first: {failed[0]}"
+            )
         self.agreements += [
             self.compare(call.input, call.reply) for call in generator.calls if kept[call.input]
         ]

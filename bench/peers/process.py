@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from bench.peers.errors import ContenderError
+
 from tritonzoo.runtime import proc
 
 OFFLINE = {  # no peer asks a hub or reports its use
@@ -49,7 +51,7 @@ def serving(
 ) -> Iterator[int]:
     """The id of the process group of a server that answers `ready_url`.
 
-    Raises SystemExit, with the end of its output, for one that does not.
+    Raises ContenderError, with the end of its output, for one that does not.
     """
     with group(command, environment or {}, log) as process:
         _wait(process, ready_url, command, log)
@@ -65,7 +67,7 @@ def _wait(process: subprocess.Popen[bytes], ready_url: str, command: Sequence[st
         except OSError:
             time.sleep(0.25)
     said = "\n".join(log.read_text("utf-8", "replace").splitlines()[-15:])
-    raise SystemExit(f"{' '.join(command)}\ndid not become ready; the end of what it wrote:\n{said}")
+    raise ContenderError(f"{' '.join(command)}\ndid not become ready; the end of what it wrote:\n{said}")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

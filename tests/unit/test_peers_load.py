@@ -6,8 +6,8 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,10 @@ from bench.peers import alternate, contender
 from bench.peers.adapters.in_process import in_process
 from bench.peers.alternate import Pace
 from bench.peers.contender import Contender, Served
+from bench.peers.errors import ContenderError
 from bench.peers.json_http import JSON, HttpSender
 from bench.peers.process import serving
-from bench.peers.sections.section import Group, Section
+from bench.peers.sections.section import Group, Peer, Section
 from bench.peers.setup import free_port
 from bench.peers.window import Window
 
@@ -91,7 +92,7 @@ async def test_a_failed_request_ends_the_run_with_what_the_server_said() -> None
 
     async with answering(answer) as url:
         one = served(url, ["A", "B", "C"])
-        with pytest.raises(SystemExit, match=r"a peer: \d+ requests failed, the first: 503: too busy"):
+        with pytest.raises(ContenderError, match=r"a peer: \d+ requests failed, the first: 503: too busy"):
             await one.window(1, 0.2, seed=1)
         await one.close()
 
@@ -131,7 +132,7 @@ def test_ours_with_wrong_answers_ends_the_run_and_a_peer_is_marked() -> None:
     ours = Contender("ours", "ours", "ours", "gRPC")
     assert alternate.agrees(Recorded(ours, [], [0.99, 0.98]), section, group)
     assert not alternate.agrees(Recorded(PEER, [], [0.96, 0.94]), section, group)
-    with pytest.raises(SystemExit, match=r"ours, int8: the cosine is 0\.9500 on average, below 0\.98"):
+    with pytest.raises(ContenderError, match=r"ours, int8: the cosine is 0\.9500 on average, below 0\.98"):
         alternate.agrees(Recorded(ours, [], [0.96, 0.94]), section, group)
 
 
@@ -167,7 +168,7 @@ async def test_a_process_answers_by_lines_and_is_held_to_the_reference_too(tmp_p
 def test_a_process_that_ends_at_once_says_why(tmp_path: Path) -> None:
     broken = [sys.executable, "-c", "import sys; sys.exit('no such graph')"]
     with (
-        pytest.raises(SystemExit, match="no such graph"),
+        pytest.raises(ContenderError, match="no such graph"),
         in_process(broken, lambda settings: PEER, lambda index, answer: 1.0, {}, tmp_path / "log"),
     ):
         pass
@@ -196,7 +197,21 @@ def test_a_server_that_ends_says_why(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "raise SystemExit('no model there')"]
 
     with (
-        pytest.raises(SystemExit, match="no model there"),
+        pytest.raises(ContenderError, match="no model there"),
         serving(command, "http://127.0.0.1:9/", tmp_path / "log"),
     ):
         pass
+
+
+async def test_settings_that_do_not_start_are_left_out_and_a_stop_is_a_stop(tmp_path: Path) -> None:
+    @contextmanager
+    def opened(settings: str) -> Iterator[Served]:
+        raise KeyboardInterrupt if settings == "stopped" else ContenderError("no such option")
+        yield
+
+    section = Section("s", "S", "ensemble_s", (1,), "texts", "the cosine", {}, ())
+    group = Group("fp32", lambda: None, ())  # type: ignore[arg-type, return-value]
+
+    assert await alternate.try_settings(section, group, Peer("peer", ("wrong",), opened), 0.1) == {}
+    with pytest.raises(KeyboardInterrupt):
+        await alternate.try_settings(section, group, Peer("peer", ("stopped",), opened), 0.1)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.peers.contender import KEPT, Contender
+from bench.peers.errors import ContenderError
 from bench.peers.process import OFFLINE
 from bench.peers.window import Window
 
@@ -100,5 +101,5 @@ def _line(process: subprocess.Popen[str], log: Path | None) -> dict[str, Any]:
     line = process.stdout.readline()
     if not line:
         said = "\n".join(log.read_text("utf-8", "replace").splitlines()[-15:]) if log else ""
-        raise SystemExit(f"{process.args!r} ended before it answered\n{said}")
+        raise ContenderError(f"{process.args!r} ended before it answered\n{said}")
     return dict(json.loads(line))

@@ -26,8 +26,8 @@ EXPORT = Path(__file__).parents[1] / "export_for_infinity.py"
 DTYPE = {"fp32": "float32", "int8": "int8"}
 SETTINGS: dict[Engine, tuple[str, ...]] = {  # tried before they are compared with; without a trial, the first
     "torch": (
-        "--batch-size 16 --no-compile",
         "--batch-size 32 --no-compile",
+        "--batch-size 16 --no-compile",
         "--batch-size 64 --no-compile",
         "--batch-size 32 --compile",
     ),
