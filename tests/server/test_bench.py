@@ -66,7 +66,8 @@ def test_what_is_measured_is_what_happened(triton, protocol: str) -> None:
             assert 0 < window.cpu_s_per_request * window.throughput_per_s <= (os.cpu_count() or 1) * 1.1
             assert window.memory_bytes is not None
             assert 100e6 < window.memory_bytes < 20e9
-    assert one.accuracy == pytest.approx(eight.accuracy)
+    assert one.accuracy is not None and eight.accuracy is not None
+    assert one.accuracy.value == pytest.approx(eight.accuracy.value, abs=0.02)
     assert one.batch_sizes()["sentiment"] == 1
     assert eight.batch_sizes()["sentiment"] > 1.3
     assert found.environment["precisions"] == {"sentiment": "fp32"}
