@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import shlex
 import signal
 import sys
@@ -31,6 +32,7 @@ from bench.peers.setup import Setup
 from tritonzoo.repository import Repository
 
 COMMAND = ("python", "-m", "bench.peers")
+OWN = ("--environments", "--results", "--speech-figures")  # options whose value is a path
 SPEECH = "speech"  # the one section that another program measures
 
 
@@ -93,8 +95,11 @@ def _speech(setup: Setup, pace: Pace, arguments: argparse.Namespace) -> dict[str
 
 
 def _made() -> dict[str, str]:
-    """When a section was measured, and how."""
-    return {"date": figures.today(), "command": shlex.join([*COMMAND, *sys.argv[1:]])}
+    """When a section was measured, and how; without the folders of this machine."""
+    words = [
+        word for before, word in itertools.pairwise(["", *sys.argv[1:]]) if not {before, word} & set(OWN)
+    ]
+    return {"date": figures.today(), "command": shlex.join([*COMMAND, *words])}
 
 
 def _try(name: str, setup: Setup, saved: figures.Results, arguments: argparse.Namespace) -> None:

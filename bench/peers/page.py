@@ -62,7 +62,7 @@ def _head(sections: Mapping[str, Any], saved: str) -> str:
 <!-- made by `python -m bench.peers --page` of bench/peers/results/{saved}; edit bench/peers/page.py -->
 
 The same weights, the same inputs, one machine, in turn: tritonzoo's pipelines and what one would
-otherwise put behind an address, each with the settings that were its best here. Sections: {names}; then
+otherwise put behind an address, each with settings that suit it. Sections: {names}; then
 [how it was measured and what it does not say](#how-it-was-measured). `make bench-peers` repeats it."""
 
 
