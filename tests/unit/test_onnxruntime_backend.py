@@ -154,14 +154,15 @@ def test_parameters_of_the_native_backend_reach_the_session(tmp_path: Path) -> N
     assert options.graph_optimization_level.name == "ORT_DISABLE_ALL"
 
 
-def test_threads_do_not_spin_and_instances_share_the_cores(
+def test_threads_spin_within_a_run_alone_and_instances_share_the_cores(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _: range(8))
     extra = "instance_group [{ kind: KIND_CPU count: 4 }]"
     options = options_of(model_folder(tmp_path, doubling_config(extra=extra), doubling()))
     assert options.intra_op_num_threads == 2
-    assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
+    assert options.get_session_config_entry("session.intra_op.allow_spinning") == "1"
+    assert options.get_session_config_entry("session.force_spinning_stop") == "1"
 
 
 @pytest.mark.parametrize(
