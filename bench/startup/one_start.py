@@ -23,13 +23,13 @@ FIELDS = {"rss": "Rss", "pss": "Pss", "anonymous": "Anonymous"}  # of smaps_roll
 
 
 def processes(pids: list[int]) -> dict[str, dict[str, float]]:
-    """By model, or "server": MiB of memory and seconds of processor time."""
+    """By instance of a model, or "server": MiB of memory and seconds of processor time."""
     return dict(map(_process, pids))
 
 
 def _process(pid: int) -> tuple[str, dict[str, float]]:
     words = (PROC / str(pid) / "cmdline").read_bytes().decode().split("\0")
-    name = re.sub(r"_\d+_\d+$", "", words[8]) if "stub" in words[0] else "server"
+    name = words[8] if "stub" in words[0] else "server"
     rollup = (PROC / str(pid) / "smaps_rollup").read_text()
     sizes = {key: _kib(rollup, field) / 1024 for key, field in FIELDS.items()}
     sizes["uss"] = (_kib(rollup, "Private_Clean") + _kib(rollup, "Private_Dirty")) / 1024
