@@ -35,6 +35,7 @@ import soundfile
 from random_tree import random_tree
 from rich.console import Console
 from rich.table import Table
+from tokenizers import Tokenizer
 
 from tritonzoo import Client
 from tritonzoo.convert.speed import processor
@@ -137,7 +138,8 @@ def peer(
         process.wait(30)
 
 
-def ours(client: Client, tokens: int) -> Call:
+def ours(client: Client, tokens: int, timestamps: str) -> Call:
+    """`timestamps`: ids, forbidden to all: one that is written by chance would begin a window anew."""
     body = recording()
 
     def call() -> int:
@@ -145,10 +147,10 @@ def ours(client: Client, tokens: int) -> Call:
             "ensemble_transcription",
             {"audio": [body]},
             {
-                "vad": False, "language": "en", "timestamps": False, "temperatures": "0",
+                "vad": False, "window_s": SECONDS, "language": "en", "timestamps": False, "temperatures": "0",
                 "min_new_tokens": tokens, "max_new_tokens": tokens, "hallucination_guard": False,
                 "compression_ratio_threshold": "none", "log_probability_threshold": "none",
-                "no_speech_threshold": "none",
+                "no_speech_threshold": "none", "suppress_tokens": timestamps,
             },
         )  # fmt: skip
         if answer["stop_reason"].item() != b"length":
@@ -169,6 +171,12 @@ def measure(servers: list[Server], clients: int, arguments: argparse.Namespace) 
                 loop(server, clients, max(arguments.requests, clients), arguments.tokens)
             )
     return found
+
+
+def timestamps_of(checkpoint: Path) -> str:
+    """The ids of a checkpoint's timestamps, with commas between them."""
+    tokenizer = Tokenizer.from_file(str(checkpoint / "tokenizer.json"))
+    return ",".join(map(str, range(tokenizer.token_to_id("<|0.00|>"), tokenizer.get_vocab_size())))
 
 
 def convert_for_faster_whisper(python: Path, checkpoint: Path, folder: Path, compute_type: str) -> Path:
@@ -207,7 +215,7 @@ def measured(precision: str, python: Path, arguments: argparse.Namespace) -> lis
     with ExitStack() as stack:
         triton = stack.enter_context(EmbeddedTriton(served))
         client = stack.enter_context(Client(triton.grpc_url, timeout_s=900))
-        servers = [Server(OURS, ours(client, tokens))]
+        servers = [Server(OURS, ours(client, tokens, timestamps_of(checkpoint)))]
         model = convert_for_faster_whisper(python, checkpoint, work, compute_type)
         for setting in arguments.settings:
             options, environment = options_of(setting, compute_type)
