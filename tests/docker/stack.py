@@ -15,7 +15,7 @@ from typing import Any
 from tritonzoo.embedded import Ports
 
 ROOT = Path(__file__).parents[2]
-READY_S = 300.0
+READY_S = 180.0
 # Debian's client has BuildKit built in; another one that comes earlier in PATH may not.
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
