@@ -14,7 +14,7 @@ WHISPER = {  # encoder and decoder are two models of one checkpoint
         "whisper/weights",
         sha256={
             "config.json": "75e007b3438b0339d17a75d454d55c83e983592f9660d6997297dbbdba98c266",
-            "generation_config.json": "a71ca72b54578d1bd16810e3c2f00b691c704d2e3102dbf22917eec870dd3dbb",
+            "generation_config.json": "72968c39863734d4ffa97fcb8df9a401f80a1d15dc5f18ad4161a5e9b05ffdda",
             "model.safetensors": "54f628434a3330707d1aa4b36d3c50ed28a35e219dc9309aa906b77d7cb957ae",
             "tokenizer.json": "67dfa29062de55fa2f0731b5b8200cffa0217119c84482da601479d580273574",
         },

@@ -22,7 +22,7 @@ TAUGHT_HEADS = [ALIGNMENT_HEADS, EDGE_HEADS, BEFORE_HEADS]
 
 LOG_PROBABILITY_THRESHOLD = -2.0
 """Below which, on average over its tokens, the text of a window counts as failed; OpenAI's models have -1."""
-WINDOW_S = 6.0
+WINDOW_S = 5.0
 """The longest window that the checkpoint asks for; OpenAI's models take 30 s."""
 
 

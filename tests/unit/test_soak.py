@@ -440,3 +440,11 @@ def test_a_picture_is_drawn(tmp_path: Path) -> None:
 def test_a_pipeline_of_numbers_without_samples_says_what_it_wants(sources) -> None:
     with pytest.raises(BenchError, match="data_samples"):
         pool(DOUBLE, sources, "once", seed=0)
+
+
+def test_how_far_a_recording_was_read_is_the_machine_s_pace_and_no_answer() -> None:
+    expected = {"read_s": np.array([8.0], np.float32), "transcribed_s": np.array([5.0], np.float32)}
+    assert differs([expected], [{**expected, "read_s": np.array([24.0], np.float32)}]) == ""
+    assert "transcribed_s is off by 1" in differs(
+        [expected], [{**expected, "transcribed_s": np.array([6.0], np.float32)}]
+    )

@@ -21,6 +21,7 @@ Answer = list[dict[str, Array]]
 
 PATIENCE_S = (0.0, 0.3)  # of one who leaves
 PAUSE_AFTER_ERROR_S = 0.5
+PROGRESS = frozenset({"read_s"})  # how far a recording was read when an answer left: the machine's pace
 ATOL = 1e-3  # of probabilities, times, numbers of unit vectors: other neighbours in a batch, other rounding
 BURSTS = 2
 MOST_ERRORS = 20  # that are kept in words
@@ -192,6 +193,8 @@ def differs(expected: Answer, answer: Answer) -> str:
 
 def _differs(expected: Mapping[str, Array], answer: Mapping[str, Array]) -> str:
     for name, known in expected.items():
+        if name in PROGRESS:
+            continue
         given = answer.get(name)
         if given is None or given.shape != known.shape:
             return f"{name} has shape {None if given is None else given.shape} and not {known.shape}"
