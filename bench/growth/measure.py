@@ -24,8 +24,9 @@ from types import ModuleType
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT))  # the tree's own tests have the sentences
 
+# Each import below comes after the path that it needs.
 import audio  # noqa: E402
 import clients  # noqa: E402
 import plotting  # noqa: E402
