@@ -26,13 +26,15 @@ class TritonPythonModel(ConcurrentModel):
         segmenter = Segmenter(self.options(request))
         stream = SpeechProbabilities(partial(self.call, "silero_vad"))
         probabilities, segments = [], []
-        for block in request_blocks(request.get("audio"), request.get("waveform"), block_s=BLOCK_S):
+        blocks = request_blocks(request.get("audio"), request.get("waveform"), block_s=BLOCK_S)
+        block = next(blocks, None)
+        while block is not None:
             if request.is_cancelled():
                 raise CancelledError("the caller cancelled the request")
-            probabilities.append(stream.feed(block))
+            following = next(blocks, None)
+            probabilities.append(stream.feed(block, last=following is None))
             segments += segmenter.feed(probabilities[-1].tolist())
-        probabilities.append(stream.finish())
-        segments += segmenter.feed(probabilities[-1].tolist())
+            block = following
         segments += segmenter.finish(stream.samples)
         return {
             "segment_start_s": np.array([segment.start_s for segment in segments], np.float64),

@@ -31,18 +31,22 @@ class SpeechProbabilities:
         self._rest = np.empty(0, np.float32)
         self.samples = 0  # seen so far
 
-    def feed(self, samples: Samples) -> NDArray[np.float32]:
-        """The probabilities of the windows that these samples complete (perhaps none)."""
+    def feed(self, samples: Samples, *, last: bool = False) -> NDArray[np.float32]:
+        """The probabilities of the windows that these samples complete (perhaps none).
+
+        With `last` the recording ends here, and its last window is filled up with silence.
+        """
         self.samples += samples.size
         known = np.concatenate([self._rest, samples]) if self._rest.size else samples
+        if last:
+            known = np.pad(known, (0, -known.size % WINDOW_SAMPLES))
         whole = known.size // WINDOW_SAMPLES * WINDOW_SAMPLES
         self._rest = known[whole:].copy()
         return self._of(known[:whole])
 
     def finish(self) -> NDArray[np.float32]:
-        """The probability of the last window, filled up with silence; none where nothing is left."""
-        last, self._rest = self._rest, np.empty(0, np.float32)
-        return self._of(np.pad(last, (0, -last.size % WINDOW_SAMPLES)))
+        """The probability of the last window, where samples are left."""
+        return self.feed(np.empty(0, np.float32), last=True)
 
     def _of(self, windows: Samples) -> NDArray[np.float32]:
         if not windows.size:
