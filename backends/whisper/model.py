@@ -101,10 +101,14 @@ class TritonPythonModel(ConcurrentModel):
         return answer_of(self._outcome(future, request), options, self._vocabulary, self._median_width)
 
     def _description(self) -> Answer:
-        """What the checkpoint advises whoever packs windows, as JSON in `text`."""
+        """What the checkpoint advises whoever calls window after window, as JSON in `text`."""
         answer = answer_of(Outcome.nothing(), DecodingOptions(), self._vocabulary, self._median_width)
-        advice = json.dumps({"window_s": self._vocabulary.window_s})
-        return {**answer, "text": np.array([[advice.encode()]], object)}
+        known = self._vocabulary
+        advice = {
+            "window_s": known.window_s,
+            "log_probability_threshold": known.log_probability_threshold,
+        }
+        return {**answer, "text": np.array([[json.dumps(advice).encode()]], object)}
 
     def _submitted(self, request: Request) -> tuple[DecodingOptions, Future[Outcome]]:
         if request.batch_size != 1:

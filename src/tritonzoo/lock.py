@@ -8,11 +8,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from tritonzoo.errors import RepositoryError
+from tritonzoo.recipe import Recipe, Source
 
 _CHUNK_BYTES = 1 << 20
 
@@ -31,7 +32,8 @@ class Lock:
 
     variant: str = ""
     sources: tuple[str, ...] = ()
-    recipe_sha256: str = ""  # of recipe.py and config.pbtxt: when they change, the artifacts are made anew
+    recipe_sha256: str = ""  # of recipe.py: when it changes, the artifacts are made anew
+    pins_sha256: str = ""  # of what pins the sources, wherever that is written; empty in older locks
     files: Mapping[str, LockedFile] = field(default_factory=dict)  # path inside the folder -> file
 
     @classmethod
@@ -56,10 +58,31 @@ class Lock:
         """The lock as it is written."""
         return json.dumps(asdict(self), indent=2) + "\n"
 
+    def has_sources_of(self, recipe: Recipe) -> bool:
+        """Whether the recipe's weights are still pinned to those that the artifacts were made of.
+
+        An older lock tells them by name and version alone.
+        """
+        if self.variant not in recipe.sources:
+            return False
+        sources = recipe.sources_of(self.variant)
+        return self.sources == names_of(sources) and self.pins_sha256 in ("", pins_sha256_of(sources))
+
     def has_file(self, path: Path, *, relative_to: Path) -> bool:
         """Whether `path` is there with the locked size (digests are for `check`: they cost a full read)."""
         locked = self.files.get(path.relative_to(relative_to).as_posix())
         return locked is not None and path.is_file() and path.stat().st_size == locked.size_bytes
+
+
+def names_of(sources: Sequence[Source]) -> tuple[str, ...]:
+    """What the sources are called: package and version, hub and revision, starter."""
+    return tuple(str(source) for source in sources)
+
+
+def pins_sha256_of(sources: Sequence[Source]) -> str:
+    """The digest of all that the sources are pinned by: versions, revisions, paths and digests."""
+    pins = json.dumps([asdict(source) for source in sources], sort_keys=True)
+    return hashlib.sha256(pins.encode()).hexdigest()
 
 
 def locked_file(path: Path) -> LockedFile:

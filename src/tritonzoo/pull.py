@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tritonzoo import ledger
 from tritonzoo.errors import SourceError
-from tritonzoo.lock import Lock, locked_file, sha256_of
+from tritonzoo.lock import Lock, locked_file, names_of, pins_sha256_of, sha256_of
 from tritonzoo.repository import VERSION, Model, Repository, onnx_name
 from tritonzoo.sources import fetch
 
@@ -48,12 +48,13 @@ def files_of(model: Model, sources: Sequence[Path]) -> dict[Path, Path]:
 
 
 def is_current(model: Model, variant: str) -> bool:
-    """Whether the model's artifacts are whole and are those of this variant of today's recipe."""
+    """Whether the model's artifacts are whole and are those of this variant of today's recipe and weights."""
     lock = Lock.read(model.lock_path)
     return (
         not model.missing_artifacts()
         and lock.variant == variant
         and lock.recipe_sha256 == sha256_of(model.folder / "recipe.py")
+        and lock.has_sources_of(model.recipe)
     )
 
 
@@ -88,10 +89,12 @@ def lock_artifacts(model: Model, variant: str) -> None:
 
 def lock_of(model: Model, variant: str, files: Mapping[Path, Path]) -> Lock:
     """The lock of these artifacts: the place of each -> where its bytes are now."""
+    sources = model.recipe.sources_of(variant)
     return Lock(
         variant=variant,
-        sources=tuple(str(source) for source in model.recipe.sources_of(variant)),
+        sources=names_of(sources),
         recipe_sha256=sha256_of(model.folder / "recipe.py"),
+        pins_sha256=pins_sha256_of(sources),
         files={
             place.relative_to(model.folder).as_posix(): locked_file(files[place]) for place in sorted(files)
         },

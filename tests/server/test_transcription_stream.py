@@ -145,6 +145,36 @@ def test_a_hundred_streams_one_after_another_work(client):
         assert segment.text == " 7 8"
 
 
+def test_a_hundred_streams_that_are_each_left_early_work_and_leave_nothing_pending(client, toys):
+    quick_then_slow = [(second, second + 0.8, 7 if second < 5 else 100) for second in range(15)]
+    waveform = recording(quick_then_slow, 15)
+    for _ in range(100):
+        segments = client.transcribe_stream(waveform, language="en", window_s=5)
+        assert next(segments).text.startswith(" 7 7")
+        segments.close()
+    print(f"nothing pending after {until(lambda: is_at_rest(toys), 20):.3f} s")
+    assert client.transcribe(RECORDING).text == TEXT
+
+
+def is_at_rest(toys: EmbeddedTriton) -> bool:
+    """For half a second no request waits, no stream has a round, and no slow window is in the decoder."""
+    rounds = counts(toys, "transcription_stream")
+    time.sleep(0.5)
+    log = toys.log_file.read_text()
+    left = log.count("a window gave way") + log.count("a window held out")
+    is_idle = log.count("a slow window came") == left and counts(toys, "transcription_stream") == rounds
+    return is_idle and not waiting(toys)
+
+
+def waiting(toys: EmbeddedTriton) -> list[str]:
+    """What Triton's metrics say of each model that requests wait for."""
+    with urllib.request.urlopen(toys.metrics_url, timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    gauges = [line for line in lines if line.startswith("nv_inference_pending_request_count{")]
+    assert gauges
+    return [line for line in gauges if float(line.rsplit(" ", 1)[1])]
+
+
 def test_many_streams_that_are_left_do_no_harm(client):
     minute = RECORDING[: 60 * 16_000]
     for _ in range(50):

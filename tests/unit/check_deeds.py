@@ -54,7 +54,7 @@ def swapped(file: str, old: str, new: str) -> Deed:
 def relock(root: Path) -> None:
     lock = root / MODELS / "scores" / "artifacts.lock"
     fields = json.loads(lock.read_text())
-    lock.write_text(json.dumps({**fields, "recipe_sha256": sha256_of(root / RECIPE)}))
+    lock.write_text(json.dumps({**fields, "recipe_sha256": sha256_of(root / RECIPE), "pins_sha256": ""}))
 
 
 def added(file: str, text: str) -> Deed:

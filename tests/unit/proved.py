@@ -31,13 +31,13 @@ recipe = Recipe(
 """
 
 
-def proved_model(root: Path, rows_per_s: dict[str, float]) -> Model:
+def proved_model(root: Path, rows_per_s: dict[str, float], recipe: str = RECIPE) -> Model:
     """A model whose artifacts ran so many rows a second, all of them proved."""
     folder = root / "model_repository" / "words"
     (folder / "1").mkdir(parents=True)
     (root / "ensembles").mkdir()
     (folder / "config.pbtxt").write_text(CONFIG)
-    (folder / "recipe.py").write_text(RECIPE)
+    (folder / "recipe.py").write_text(recipe)
     model = Repository(root).model("words")
     entries = {}
     for name, rate in rows_per_s.items():

@@ -7,13 +7,16 @@ whisper_encoder and whisper_decoder honour the contracts of the real ones.
 from __future__ import annotations
 
 import itertools
+import json
 import threading
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from tritonzoo.runtime.tensors import Array
+from tritonzoo.runtime.transcription.options import NO_ADVICE, Advice
 
 SAMPLE_RATE = 16_000
 SENTENCE_PAUSE_S = 0.6  # the decoder begins a new segment after such a pause
@@ -30,9 +33,9 @@ def recording(words: list[tuple[float, float, int]], duration_s: float) -> Array
 class Members:
     """The three members, and what they were asked."""
 
-    def __init__(self, language: str = "en", probability: float = 0.9, advises: bytes = b"null") -> None:
+    def __init__(self, language: str = "en", probability: float = 0.9, advice: Advice = NO_ADVICE) -> None:
         self.language, self.probability = language, probability
-        self.advises = advises  # the longest window, of the decoder's checkpoint
+        self.advice = advice  # of the decoder's checkpoint
         self.asked: list[dict[str, Any]] = []  # the decoder's parameters, window by window
         self.cancelled: list[str] = []
         self.at_work = self.most_at_work = 0
@@ -69,7 +72,8 @@ class Members:
             return decoder_answer([], [], parameters, ("", 0.0), 0.0)
         if "describe" in parameters:
             described = decoder_answer([], [], parameters, ("", 0.0), 0.0)
-            return {**described, "text": np.array([[b'{"window_s": %s}' % self.advises]], dtype=object)}
+            advice = json.dumps(asdict(self.advice)).encode()
+            return {**described, "text": np.array([[advice]], dtype=object)}
         with self._lock:
             self.asked.append(dict(parameters))
             self.at_work += 1

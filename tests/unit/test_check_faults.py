@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,11 @@ import onnx
 import pytest
 
 from tests.unit import test_check_code, test_check_contracts, test_check_files
+from tests.unit.check_deeds import relock
 from tests.unit.check_tree import PLAIN_CODE, graph, prove, write_check_tree
 from tests.unit.check_tree import WRITE as CONFIG_OF_WRITE
 from tritonzoo.check import RULES, Finding, Severity, check
-from tritonzoo.lock import sha256_of
+from tritonzoo.lock import Lock
 from tritonzoo.pull import lock_artifacts
 from tritonzoo.repository import Repository
 
@@ -300,7 +301,7 @@ PLANTED = {
                                       '"input_ids": Shapes(min=(1, 2), opt=(4, 8), max=(8, 32))',
                                       "recipe-batch-uncovered"),
     "an opset that a server cannot read": swap(RECIPE, "opset=17", "opset=22", "recipe-opset"),
-    "a starter that is not there": swap(RECIPE, 'Starter("scores"', 'Starter("score"', "recipe-starter", "    sources="),
+    "a starter that is not there": swap(RECIPE, 'Starter("scores"', 'Starter("score"', "recipe-starter artifact-stale", "    sources="),
     "a starter's file that is not there": swap(RECIPE, "weights.bin", "weight.bin", "recipe-starter", "    sources="),
     # Python models
     "a model that does not parse": swap(STREAM_CODE, "requests):", "requests)", "python-syntax"),
@@ -329,9 +330,7 @@ def plant(root: Path, fault: Planted) -> None:
     assert text.count(fault.old) == 1, f"{fault.old!r} is there {text.count(fault.old)} times"
     path.write_text(text.replace(fault.old, fault.new))
     if fault.file == RECIPE:  # the artifacts are taken for those of the changed recipe
-        lock = root / "model_repository" / "scores" / "artifacts.lock"
-        fields = json.loads(lock.read_text())
-        lock.write_text(json.dumps({**fields, "recipe_sha256": sha256_of(path)}))
+        relock(root)
 
 
 def line_of(path: Path, text: str, *, last: bool = False) -> int:
@@ -483,6 +482,11 @@ def with_another_lock(root: Path) -> None:
         file.write(b"\x12")  # the standard opset is one that every server reads, but another
 
 
+def with_other_pins(root: Path) -> None:
+    lock_path = Repository(root).model("scores").lock_path
+    replace(Lock.read(lock_path), pins_sha256="1" * 64).write(lock_path)
+
+
 def with_an_unproved_artifact(root: Path) -> None:
     model = Repository(root).model("scores")
     onnx.save_model(graph(), model.version_folder / "model.int8.onnx")
@@ -624,6 +628,8 @@ DEEDS: dict[str, tuple[Deed, str, str, str]] = {
     "a recipe changed since": (
         lambda root: (root / RECIPE).write_text((root / RECIPE).read_text() + "\n"),
         "artifact-stale", "model_repository/scores/artifacts.lock", '"recipe_sha256"'),
+    "weights pinned anew since": (
+        with_other_pins, "artifact-stale", "model_repository/scores/artifacts.lock", '"sources"'),
 }  # fmt: skip
 
 

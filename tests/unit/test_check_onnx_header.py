@@ -90,6 +90,15 @@ def test_a_part_of_a_file_is_told(tmp_path: Path, kept_bytes: int) -> None:
     assert isinstance(found, UnreadableGraph), found
 
 
+def test_a_part_of_a_file_tells_where_it_ends_and_where_it_would(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    whole = graph().SerializeToString()
+    path.write_bytes(whole[:-1])
+
+    message = f"it ends at byte {len(whole) - 1}, inside a field that goes to {len(whole)}"
+    assert read_header(path) == UnreadableGraph(f"is only a part of an ONNX model: {message}")
+
+
 @pytest.mark.parametrize("content", [b"<html>", b"PK\x03\x04" * 9, bytes(64), b"\xff" * 64])
 def test_another_file_is_told(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "model.onnx"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import threading
 import time
 from pathlib import Path
@@ -339,3 +340,44 @@ def test_in_rounds_finished_work_that_nobody_asks_for_holds_nobody_up(tmp_path: 
         toy.model.go.set()
         _, response = rounds(toy, long)
         assert response.error() is None, response.error().message()
+
+
+WATCHED = """
+    def setup(self):
+        self.go, self.left = threading.Event(), threading.Event()
+
+    def infer_request(self, request):
+        while not (request.is_cancelled() or self.go.is_set()):
+            self.go.wait(0.005)
+        if request.is_cancelled():
+            self.left.set()
+        return {"y": request["x"]}
+"""
+
+
+def test_in_rounds_a_request_that_gets_no_turns_any_more_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds_module, "LONGEST_ROUND_S", 0.01)
+    with model(tmp_path, WATCHED, ROUNDS) as toy:
+        dropped = toy.request(x(1))
+        dropped.number_sequence(1)
+        assert toy.model.execute([dropped]) == [None]
+        assert toy.model.left.wait(timeout=20)
+
+
+def test_in_rounds_a_process_that_was_frozen_gives_nobody_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds_module, "LONGEST_ROUND_S", 0.05)
+    with model(tmp_path, WATCHED, ROUNDS) as toy:
+        request = toy.request(x(1))
+        request.number_sequence(1)
+        assert toy.model.execute([request]) == [None]
+        assert request.comes_again()
+        ctypes.PyDLL(None).usleep(900_000)  # with the interpreter's lock: no thread runs, as in SIGSTOP
+        time.sleep(0.12)  # whoever looks for lost requests is back before Triton
+        toy.model.go.set()
+        _, response = rounds(toy, request)
+        assert response.error() is None
+        assert not toy.model.left.is_set()

@@ -15,7 +15,7 @@ EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
 def test_a_lock_reads_back_as_it_was_written(tmp_path: Path) -> None:
     artifact = tmp_path / "model.onnx"
     artifact.write_bytes(b"weights")
-    lock = Lock("starter", ("a", "b"), EMPTY_SHA256, {"model.onnx": locked_file(artifact)})
+    lock = Lock("starter", ("a", "b"), EMPTY_SHA256, EMPTY_SHA256, {"model.onnx": locked_file(artifact)})
 
     lock.write(tmp_path / "artifacts.lock")
 

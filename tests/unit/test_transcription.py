@@ -14,6 +14,7 @@ import pytest
 
 from tests.unit.answers import refused, served
 from tests.unit.speech_members import SAMPLE_RATE, Members, recording
+from tritonzoo.runtime.transcription.options import Advice
 from tritonzoo.testing import LoadedModel, TritonRequestError, load_model
 
 ENSEMBLES = Path(__file__).parents[2] / "ensembles"
@@ -60,7 +61,7 @@ def test_every_word_is_written_once_in_order_at_its_own_time(seed, vad):
 def test_windows_are_as_long_as_the_checkpoint_advises_and_the_caller_has_the_last_word(vad):
     words = [(second + 0.2, second + 0.7, second % 99 + 1) for second in range(150)]
     waveform = recording(words, 150)
-    members = Members(advises=b"6")
+    members = Members(advice=Advice(window_s=6))
 
     def longest_s(**parameters) -> float:
         members.asked.clear()
@@ -251,6 +252,18 @@ def test_a_window_that_whisper_itself_doubts_is_dropped_and_said_so():
         )
         assert text(ask(model, waveform, hallucination_guard=False)) == "5"
         assert text(ask(model, waveform, log_probability_threshold="-2")) == "5"
+
+
+@pytest.mark.parametrize("vad", [True, False])
+def test_what_a_window_may_be_doubted_by_is_the_checkpoints_and_the_caller_has_the_last_word(vad):
+    def said(threshold: float | None, **parameters: str) -> str:
+        with pipeline(Liar(advice=Advice(log_probability_threshold=threshold))) as model:
+            return text(ask(model, recording([(1, 2, 5)], 5), vad=vad, **parameters))
+
+    assert said(-2.0) == "5"
+    assert said(-2.0, log_probability_threshold="-1") == ""
+    assert said(None) == ""  # not looked at: the no-speech probability alone decides
+    assert said(None, log_probability_threshold="-2") == "5"
 
 
 class Dreamer(Members):

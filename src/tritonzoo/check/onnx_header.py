@@ -1,10 +1,7 @@
 """What an ONNX file says of itself, read without the `onnx` package and without its weights.
 
-An ONNX file is a protobuf message. Its wire format says of every field how long it is, so that weights are
-stepped over: a file of 90 MB is read in milliseconds, and a truncated one is noticed.
-
-Sources: the wire format (https://protobuf.dev/programming-guides/encoding/), and the field numbers of
-onnx.proto3 in the ONNX repository.
+Its fields are found by protobuf's wire format (`tritonzoo.runtime.onnx.wire`), so a file of 90 MB is read in
+milliseconds, and a truncated one is noticed.
 """
 
 from __future__ import annotations
@@ -14,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tritonzoo.runtime.onnx.wire import BrokenMessageError, Span, fields, spans
+
 Extent = int | str | None  # a number, the name of an axis that varies, or one that has neither
-Wire = int | tuple[int, int]  # a number, or where a field's bytes begin and end
 
 # onnx.proto3
 _MODEL_IR_VERSION, _MODEL_GRAPH, _MODEL_OPSET, _MODEL_FUNCTION = 1, 7, 8, 25
@@ -31,7 +29,6 @@ _TENSOR_TYPE_ELEMENT, _TENSOR_TYPE_SHAPE = 1, 2
 _SHAPE_DIM, _DIM_VALUE, _DIM_NAME = 1, 1, 2
 
 _POINTER = b"version https://git-lfs"
-_VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _TRITON_TYPES = {
     1: "TYPE_FP32", 2: "TYPE_UINT8", 3: "TYPE_INT8", 4: "TYPE_UINT16", 5: "TYPE_INT16", 6: "TYPE_INT32",
     7: "TYPE_INT64", 8: "TYPE_STRING", 9: "TYPE_BOOL", 10: "TYPE_FP16", 11: "TYPE_FP64", 12: "TYPE_UINT32",
@@ -69,10 +66,6 @@ class UnreadableGraph:
 IS_POINTER = UnreadableGraph("is a Git LFS pointer, not the file")
 
 
-class _BrokenError(Exception):
-    """The bytes are not what the format allows."""
-
-
 def read_header(path: Path) -> GraphHeader | UnreadableGraph:
     """The outside of the graph in `path`."""
     if path.stat().st_size == 0:
@@ -82,140 +75,88 @@ def read_header(path: Path) -> GraphHeader | UnreadableGraph:
             return IS_POINTER
         try:
             return _Header(data).read()
-        except _BrokenError as error:
+        except BrokenMessageError as error:
             return UnreadableGraph(str(error))
 
 
 class _Header:
-    """One pass over the message."""
+    """What is looked for in the messages of a file."""
 
     def __init__(self, data: mmap.mmap) -> None:
         self._data = data
 
     def read(self) -> GraphHeader:
-        ir_version, opsets, graph, own_domains = 0, {}, None, set()
-        for number, value in self._fields(0, len(self._data)):
-            if number == _MODEL_IR_VERSION and isinstance(value, int):
-                ir_version = value
-            elif number == _MODEL_GRAPH and isinstance(value, tuple):
-                graph = value
-            elif number == _MODEL_OPSET and isinstance(value, tuple):
-                domain = self._text(value, _OPSET_DOMAIN)
-                opsets["" if domain == "ai.onnx" else domain] = self._number(value, _OPSET_VERSION)
-            elif number == _MODEL_FUNCTION and isinstance(value, tuple):
-                own_domains.add(self._text(value, _FUNCTION_DOMAIN))
+        model = (0, len(self._data))
+        opsets = {
+            self._text(opset, _OPSET_DOMAIN): self._number(opset, _OPSET_VERSION)
+            for opset in self._spans(model, _MODEL_OPSET)
+        }
+        ir_version, graph = self._number(model, _MODEL_IR_VERSION), self._span(model, _MODEL_GRAPH)
         if graph is None or not ir_version:
-            raise _BrokenError("is no ONNX model: it has no graph")
-        return self._graph(graph, ir_version, opsets, own_domains)
-
-    def _graph(
-        self, span: tuple[int, int], ir_version: int, opsets: Mapping[str, int], own_domains: set[str]
-    ) -> GraphHeader:
-        inputs, outputs, constants, domains, files = {}, {}, set(), set(), dict[str, int]()
-        for number, value in self._fields(*span):
-            if not isinstance(value, tuple):
-                continue
-            if number == _GRAPH_NODE:
-                domains.add(self._text(value, _NODE_DOMAIN))
-            elif number == _GRAPH_INITIALIZER:
-                constants.add(self._text(value, _TENSOR_NAME))
-                name, end = self._external_data(value)
-                if name:
-                    files[name] = max(files.get(name, 0), end)
-            elif number == _GRAPH_INPUT:
-                inputs[self._text(value, _VALUE_NAME)] = self._tensor(value)
-            elif number == _GRAPH_OUTPUT:
-                outputs[self._text(value, _VALUE_NAME)] = self._tensor(value)
+            raise BrokenMessageError("is no ONNX model: it has no graph")
+        own_domains = {
+            self._text(function, _FUNCTION_DOMAIN) for function in self._spans(model, _MODEL_FUNCTION)
+        }
+        domains = {self._text(node, _NODE_DOMAIN) for node in self._spans(graph, _GRAPH_NODE)}
+        constants, files = set(), dict[str, int]()
+        for tensor in self._spans(graph, _GRAPH_INITIALIZER):
+            constants.add(self._text(tensor, _TENSOR_NAME))
+            name, end = self._external_data(tensor)
+            if name:
+                files[name] = max(files.get(name, 0), end)
+        inputs = self._tensors(graph, _GRAPH_INPUT)
         return GraphHeader(
             ir_version,
-            opsets,
+            {"" if domain == "ai.onnx" else domain: version for domain, version in opsets.items()},
             {name: tensor for name, tensor in inputs.items() if name not in constants},
-            outputs,
+            self._tensors(graph, _GRAPH_OUTPUT),
             frozenset(domains - own_domains),
             files,
         )
 
-    def _external_data(self, tensor: tuple[int, int]) -> tuple[str, int]:
+    def _external_data(self, tensor: Span) -> tuple[str, int]:
         """(file, where the tensor's bytes end in it) of weights kept outside; else empty and 0."""
         entries = {
-            self._text(value, _ENTRY_KEY): self._text(value, _ENTRY_VALUE)
-            for number, value in self._fields(*tensor)
-            if number == _TENSOR_EXTERNAL_DATA and isinstance(value, tuple)
+            self._text(entry, _ENTRY_KEY): self._text(entry, _ENTRY_VALUE)
+            for entry in self._spans(tensor, _TENSOR_EXTERNAL_DATA)
         }
         numbers = (entries.get(key, "0") for key in ("offset", "length"))
         end = sum(int(text) for text in numbers if text.isdecimal())
         return entries.get("location", ""), end
 
-    def _tensor(self, value_info: tuple[int, int]) -> GraphTensor:
-        tensor = self._span(self._span(value_info, _VALUE_TYPE), _TYPE_TENSOR)
-        element = self._number(tensor, _TENSOR_TYPE_ELEMENT)
-        shape = self._span(tensor, _TENSOR_TYPE_SHAPE)
-        extents = None
-        if shape is not None:
-            extents = tuple(
-                self._extent(value)
-                for number, value in self._fields(*shape)
-                if number == _SHAPE_DIM and isinstance(value, tuple)
-            )
-        return GraphTensor(_TRITON_TYPES.get(element, ""), extents)
+    def _tensors(self, graph: Span, wanted: int) -> dict[str, GraphTensor]:
+        values = self._spans(graph, wanted)
+        return {self._text(value, _VALUE_NAME): self._tensor(value) for value in values}
 
-    def _extent(self, dim: tuple[int, int]) -> Extent:
+    def _tensor(self, value_info: Span) -> GraphTensor:
+        tensor = self._span(self._span(value_info, _VALUE_TYPE), _TYPE_TENSOR)
+        shape = self._span(tensor, _TENSOR_TYPE_SHAPE)
+        extents = None if shape is None else tuple(map(self._extent, self._spans(shape, _SHAPE_DIM)))
+        return GraphTensor(_TRITON_TYPES.get(self._number(tensor, _TENSOR_TYPE_ELEMENT), ""), extents)
+
+    def _extent(self, dim: Span) -> Extent:
         extent: Extent = None
-        for number, value in self._fields(*dim):
-            if number == _DIM_VALUE and isinstance(value, int):
-                extent = value
-            elif number == _DIM_NAME and isinstance(value, tuple):
-                extent = self._decoded(value)
+        for field in fields(self._data, dim):
+            if field.number == _DIM_VALUE and isinstance(field.value, int):
+                extent = field.value
+            elif field.number == _DIM_NAME and isinstance(field.value, tuple):
+                extent = self._decoded(field.value)
         return extent
 
-    def _span(self, message: tuple[int, int] | None, wanted: int) -> tuple[int, int] | None:
-        if message is None:
-            return None
-        spans = (value for number, value in self._fields(*message) if number == wanted)
-        return next((value for value in spans if isinstance(value, tuple)), None)
+    def _spans(self, message: Span | None, wanted: int) -> Iterator[Span]:
+        return iter(()) if message is None else spans(self._data, message, wanted)
 
-    def _text(self, message: tuple[int, int], wanted: int) -> str:
+    def _span(self, message: Span | None, wanted: int) -> Span | None:
+        return next(self._spans(message, wanted), None)
+
+    def _text(self, message: Span, wanted: int) -> str:
         span = self._span(message, wanted)
         return "" if span is None else self._decoded(span)
 
-    def _number(self, message: tuple[int, int] | None, wanted: int) -> int:
-        if message is None:
-            return 0
-        numbers = (value for number, value in self._fields(*message) if number == wanted)
+    def _number(self, message: Span | None, wanted: int) -> int:
+        found = () if message is None else fields(self._data, message)
+        numbers = (field.value for field in found if field.number == wanted)
         return next((value for value in numbers if isinstance(value, int)), 0)
 
-    def _decoded(self, span: tuple[int, int]) -> str:
-        return self._data[span[0] : span[1]].decode("utf-8", "replace")
-
-    def _fields(self, position: int, end: int) -> Iterator[tuple[int, Wire]]:
-        """(field number, a number or a span) of each field between two positions."""
-        while position < end:
-            tag, position = self._varint(position, end)
-            number, wire_type = tag >> 3, tag & 7
-            value: Wire
-            if wire_type == _VARINT:
-                value, position = self._varint(position, end)
-            elif wire_type == _LENGTH:
-                length, start = self._varint(position, end)
-                value, position = (start, start + length), start + length
-            elif wire_type in (_FIXED32, _FIXED64):
-                value, position = 0, position + (4 if wire_type == _FIXED32 else 8)
-            else:
-                raise _BrokenError(f"is no ONNX model: byte {position} is not protobuf")
-            if position > end:
-                raise _BrokenError(
-                    f"is only a part of an ONNX model: it ends at byte {len(self._data)}, inside a field "
-                    f"that goes to {position}"
-                )
-            yield number, value
-
-    def _varint(self, position: int, end: int) -> tuple[int, int]:
-        value = shift = 0
-        while position < end and shift < 70:
-            byte = self._data[position]
-            position += 1
-            value |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                return value, position
-            shift += 7
-        raise _BrokenError(f"is no ONNX model, or only a part of one: byte {position} is not protobuf")
+    def _decoded(self, span: Span) -> str:
+        return self._data[slice(*span)].decode("utf-8", "replace")

@@ -23,7 +23,6 @@ inputs are compared in each round: such a caller is refused, and gets nothing of
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -37,7 +36,7 @@ CIRCLE_S = 0.06  # in which everybody has a turn where many are at work
 LEAST_ROUND_S = 0.002
 PASSED_BYTES_PER_S = 200e6  # of inputs: a tenth of what passing them on can do
 LONGEST_ROUND_S = 0.25
-LOST_S = 2.0  # without a turn, beyond a circle of the longest rounds: Triton has dropped the request
+LOST_BEATS = 8  # without a turn, beyond a circle of the longest rounds: Triton has dropped the request
 
 _START, _END = 1, 2  # TRITONSERVER_REQUEST_FLAG_SEQUENCE_START and _END of tritonserver.h
 _NUMBERED = "this model numbers its requests itself: leave out sequence_id, sequence_start and sequence_end"
@@ -51,6 +50,7 @@ class Rounds:
         self._at_work: dict[int | str, _Work] = {}
         self._lock = threading.Lock()  # over adding to them and taking from them
         self._news = threading.Condition()
+        self._beat = 0  # see `_look_for_lost`
         self._hurried = 0  # rounds that do not wait, since there is something to hand over
         self._stopped = threading.Event()
         threading.Thread(target=self._look_for_lost, name="lost requests", daemon=True).start()
@@ -87,7 +87,7 @@ class Rounds:
         flags = triton_request.flags()
         if not flags & _START or flags & _END:
             raise InvalidInput(_NUMBERED)
-        work = _Work(triton_request, self._told)
+        work = _Work(triton_request, self._told, self._beat)
         with self._lock:
             self._at_work[key] = work
         self._desk.begin(work.request, work)
@@ -142,7 +142,7 @@ class Rounds:
     def _again(self, triton_request: Any, work: _Work) -> None:
         if triton_request.is_cancelled():
             work.give_up()
-        work.turn_s = time.monotonic()
+        work.turn_beat = self._beat
         triton_request.set_release_flags(self._pb.TRITONSERVER_REQUEST_RELEASE_RESCHEDULE)
 
     def _forget(self, key: int | str) -> None:
@@ -150,11 +150,16 @@ class Rounds:
             del self._at_work[key]
 
     def _look_for_lost(self) -> None:
-        """Those cancelled on their way back to the queue, or driven out by another of their number."""
-        while not self._stopped.wait(LOST_S / 2):
+        """Those cancelled on their way back to the queue, or driven out by another of their number.
+
+        This thread's own beats are the clock, each as long as the longest round: while the process is frozen,
+        or starved on an overloaded machine, nobody can have a turn, and it takes no more than one beat.
+        """
+        while not self._stopped.wait(LONGEST_ROUND_S):
+            self._beat += 1
             with self._lock:
-                before_s = time.monotonic() - LOST_S - LONGEST_ROUND_S * len(self._at_work)
-                lost = {key: work for key, work in self._at_work.items() if work.turn_s < before_s}
+                before = self._beat - LOST_BEATS - len(self._at_work)
+                lost = {key: work for key, work in self._at_work.items() if work.turn_beat < before}
                 for key, work in lost.items():
                     work.give_up()
                     if work.is_over:
@@ -164,11 +169,11 @@ class Rounds:
 class _Work:
     """One request at work: the way back of its thread, and what the thread may ask."""
 
-    def __init__(self, triton_request: Any, told: Callable[[], None]) -> None:
+    def __init__(self, triton_request: Any, told: Callable[[], None], turn_beat: int) -> None:
         self.request = Request(triton_request, self)
         self.request.keep()
         self.payload_bytes = self.request.payload_bytes
-        self.turn_s = time.monotonic()  # the latest
+        self.turn_beat = turn_beat  # of the latest turn
         self.is_over = False
         self.is_driven_out = False
         self._told = told

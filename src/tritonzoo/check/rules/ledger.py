@@ -152,11 +152,18 @@ def artifact_unproved(folder: Folder) -> Iterator[Fault]:
 
 @rule(on=built, severity=Severity.WARNING)
 def artifact_stale(folder: Folder) -> Iterator[Fault]:
-    """The artifacts were made by today's recipe."""
-    lock, path = _lock(folder), folder.path / "recipe.py"
-    if lock is not None and lock.recipe_sha256 and lock.recipe_sha256 != sha256_of(path):
-        yield Fault(
-            _line_of(folder.model.lock_path, "recipe_sha256"),
-            "recipe.py has changed since the artifacts were made",
-            "make them again: tritonzoo pull && tritonzoo convert",
-        )
+    """The artifacts were made by today's recipe, of the weights that it pins today."""
+    recipe, lock = folder.recipe.recipe if folder.recipe else None, _lock(folder)
+    if recipe is None or lock is None or not lock.recipe_sha256:
+        return
+    if lock.recipe_sha256 != sha256_of(folder.path / "recipe.py"):
+        changed, key = "recipe.py has changed", "recipe_sha256"
+    elif not lock.has_sources_of(recipe):
+        changed, key = "the pins of its weights have changed", "sources"
+    else:
+        return
+    yield Fault(
+        _line_of(folder.model.lock_path, key),
+        f"{changed} since the artifacts were made",
+        "make them again: tritonzoo pull && tritonzoo convert",
+    )

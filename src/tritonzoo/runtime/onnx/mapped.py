@@ -15,7 +15,14 @@ from __future__ import annotations
 import mmap
 from pathlib import Path
 
-from tritonzoo.runtime.onnx.wire import BrokenMessageError, Span, bytes_field, fields, number_field
+from tritonzoo.runtime.onnx.wire import (
+    BrokenMessageError,
+    Span,
+    bytes_field,
+    fields,
+    number_field,
+    spans,
+)
 
 ALIGNMENT_BYTES = 64  # a cache line, and the widest vector registers that there are
 SMALLEST_BYTES = 64 * 1024  # a mapping takes whole pages; what is smaller is copied
@@ -50,10 +57,8 @@ def raw_data_of(data: mmap.mmap, tensor: Span) -> Span | None:
     """Where the bytes of a weight are, if it is large enough for being mapped."""
     if tensor[1] - tensor[0] < SMALLEST_BYTES:
         return None
-    spans = (field.value for field in fields(data, tensor) if field.number == TENSOR_RAW_DATA)
-    return next(
-        (span for span in spans if isinstance(span, tuple) and span[1] - span[0] >= SMALLEST_BYTES), None
-    )
+    raws = spans(data, tensor, TENSOR_RAW_DATA)
+    return next((raw for raw in raws if raw[1] - raw[0] >= SMALLEST_BYTES), None)
 
 
 class _Rewriting:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 _LONGEST_VARINT_BITS = 70
@@ -23,8 +23,7 @@ class BrokenMessageError(Exception):
     """The bytes are not what the format allows; says what they are instead."""
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(NamedTuple):
     """One field of a message."""
 
     number: int
@@ -60,6 +59,13 @@ def fields(data: bytes | mmap.mmap, span: Span) -> Iterator[Field]:
                 f"that goes to {position}"
             )
         yield Field(number, (start, position), value)
+
+
+def spans(data: bytes | mmap.mmap, span: Span, number: int) -> Iterator[Span]:
+    """Where the bytes of each field of this number are: a text, or a message; raises as `fields` does."""
+    for field in fields(data, span):
+        if field.number == number and isinstance(field.value, tuple):
+            yield field.value
 
 
 def _varint(data: bytes | mmap.mmap, position: int, end: int) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tritonzoo.runtime.tensors import Array
 from tritonzoo.runtime.transcription.decoded import Decoded
+from tritonzoo.runtime.transcription.options import Advice
 from tritonzoo.runtime.transcription.windows import Window
 
 CallValue = str | int | bool  # what a parameter of a call may be
@@ -60,12 +61,11 @@ class Members:
         return Decoded.from_answer(answer)
 
     @cached_property
-    def advised_window_s(self) -> float | None:
-        """The longest window that the decoder's checkpoint advises; None: any."""
+    def advice(self) -> Advice:
+        """What the decoder's checkpoint advises."""
         nothing = np.zeros((1, 1, 1), dtype=np.float32)
         answer = self._call("whisper_decoder", {"encoded": nothing}, parameters={"describe": True})
-        advised = json.loads(answer["text"].item())["window_s"]
-        return None if advised is None else float(advised)
+        return Advice(**json.loads(answer["text"].item()))
 
     def cancel(self, job: str) -> None:
         """End every window of a job in the decoder, waiting or at work; returns when that is done."""

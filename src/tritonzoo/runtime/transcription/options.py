@@ -40,6 +40,17 @@ SPEECH = SegmentationOptions(
 
 
 @dataclass(frozen=True)
+class Advice:
+    """What a checkpoint advises in its generation_config.json; a caller has the last word."""
+
+    window_s: float | None = None  # the longest window; None: any
+    log_probability_threshold: float | None = -1.0  # None: not looked at
+
+
+NO_ADVICE = Advice()
+
+
+@dataclass(frozen=True)
 class TranscriptionOptions:
     """The parameters of ensemble_transcription and transcription_stream."""
 
@@ -49,7 +60,7 @@ class TranscriptionOptions:
     word_timestamps: bool = False
     condition_on_previous_text: bool = False  # only where vad is False
     compression_ratio_threshold: float | None = 2.4  # None: not looked at; so for the next two
-    log_probability_threshold: float | None = -1.0
+    log_probability_threshold: float | None = NO_ADVICE.log_probability_threshold
     no_speech_threshold: float | None = 0.6
     language_detection_threshold: float = 0.5
     hallucination_guard: bool = True
@@ -63,8 +74,8 @@ class TranscriptionOptions:
         return cls.read(RequestParameters(values))
 
     @classmethod
-    def read(cls, sent: RequestParameters, window_s: float | None = None) -> TranscriptionOptions:
-        """The same of parameters that note what is asked of them; `window_s`: where none is sent."""
+    def read(cls, sent: RequestParameters, advice: Advice = NO_ADVICE) -> TranscriptionOptions:
+        """The same of parameters that note what is asked of them; `advice`: for what is not sent."""
         known = cls()
         options = cls(
             language=sent.text("language", means="code, such as `en`; empty: detected").strip(),
@@ -78,7 +89,7 @@ class TranscriptionOptions:
                 means="cut at pauses, windows side by side; false: Whisper's own sequential algorithm",
             ),
             speech=_speech(sent),
-            packing=PackingOptions.read(sent, window_s),
+            packing=PackingOptions.read(sent, advice.window_s),
             condition_on_previous_text=sent.switch(
                 "condition_on_previous_text",
                 known.condition_on_previous_text,
@@ -91,7 +102,7 @@ class TranscriptionOptions:
             ),
             log_probability_threshold=sent.number_or_none(
                 "log_probability_threshold",
-                known.log_probability_threshold,
+                advice.log_probability_threshold,
                 means="a text less certain, on average over its tokens, fails; a checkpoint may bring another"
                 " default",
             ),

@@ -79,9 +79,7 @@ class TranscriptionModel(ConcurrentModel):
 
     def options(self, request: Request) -> TranscriptionOptions:
         """A request's parameters, what was not sent as the checkpoint advises."""
-        return TranscriptionOptions.read(
-            RequestParameters(request.parameters), self._members.advised_window_s
-        )
+        return TranscriptionOptions.read(RequestParameters(request.parameters), self._members.advice)
 
     @contextmanager
     def _transcription(self, request: Request) -> Iterator[Transcription]:
