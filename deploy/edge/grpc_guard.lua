@@ -61,7 +61,7 @@ function Guard:message()
   local compressed, bytes = string.unpack(">BI4", self.prefix)
   self.prefix = ""
   if compressed ~= 0 or bytes > MAX_BYTES then
-    self.is_cut = true -- the rest of it is still on its way
+    self.is_long = true
     return "a message is compressed, or longer than the " .. MAX_BYTES .. " bytes allowed"
   end
   if self.is_call then
@@ -158,7 +158,8 @@ function Guard:http_payload(txn, message)
   local why = text and self:scan(text)
   if why then
     txn:set_var("txn.refusal", why)
-    if self.is_cut then txn:set_var("txn.is_cut", "cut") end
+    -- The rest is still on its way: see haproxy.cfg.
+    if self.is_long or not message:eom() then txn:set_var("txn.cut", self.is_long and "long" or "begun") end
     error(why, 0) -- haproxy ignores what this callback returns; see json_guard.lua
   end
 end

@@ -24,7 +24,8 @@ def test_every_pipeline_answers_over_http_and_grpc_through_the_edge(
 
 
 def test_no_pipeline_is_left_out() -> None:
-    assert {name for name, _ in SAMPLES} | set(STREAMED) == set(REPOSITORY.pipelines)
+    assert {name for name, _ in SAMPLES} == set(REPOSITORY.pipelines)
+    assert set(STREAMED) == set(REPOSITORY.streams)
 
 
 def test_the_container_has_no_privileges_and_writes_nowhere(stack: Stack) -> None:

@@ -36,7 +36,8 @@ CIRCLE_S = 0.06  # in which everybody has a turn where many are at work
 LEAST_ROUND_S = 0.002
 PASSED_BYTES_PER_S = 200e6  # of inputs: a tenth of what passing them on can do
 LONGEST_ROUND_S = 0.25
-LOST_BEATS = 8  # without a turn, beyond a circle of the longest rounds: Triton has dropped the request
+BEAT_S, IDLE_BEAT_S = 0.05, 0.5
+LOST_BEATS = 10  # without a turn, beyond what a circle may take: Triton has dropped the request
 
 _START, _END = 1, 2  # TRITONSERVER_REQUEST_FLAG_SEQUENCE_START and _END of tritonserver.h
 _NUMBERED = "this model numbers its requests itself: leave out sequence_id, sequence_start and sequence_end"
@@ -109,8 +110,7 @@ class Rounds:
 
     def _wait(self, work: _Work) -> None:
         turns = len(self._at_work)
-        pause_s = max(LEAST_ROUND_S, min(ROUND_S, CIRCLE_S / turns))
-        pause_s = max(pause_s, min(LONGEST_ROUND_S, work.payload_bytes / PASSED_BYTES_PER_S))
+        pause_s = max(LEAST_ROUND_S, min(ROUND_S, CIRCLE_S / turns), work.least_round_s)
         with self._news:
             self._news.wait_for(lambda: self._hurried, pause_s)
             self._hurried = max(0, self._hurried - 1)
@@ -152,13 +152,14 @@ class Rounds:
     def _look_for_lost(self) -> None:
         """Those cancelled on their way back to the queue, or driven out by another of their number.
 
-        This thread's own beats are the clock, each as long as the longest round: while the process is frozen,
-        or starved on an overloaded machine, nobody can have a turn, and it takes no more than one beat.
+        This thread's own beats are the clock: while the process is frozen, or starved on an overloaded
+        machine, nobody can have a turn, and it takes no more than one beat.
         """
-        while not self._stopped.wait(LONGEST_ROUND_S):
+        while not self._stopped.wait(BEAT_S if self._at_work else IDLE_BEAT_S):
             self._beat += 1
             with self._lock:
-                before = self._beat - LOST_BEATS - len(self._at_work)
+                circle_s = sum(max(ROUND_S, work.least_round_s) for work in self._at_work.values())
+                before = self._beat - LOST_BEATS - circle_s / BEAT_S
                 lost = {key: work for key, work in self._at_work.items() if work.turn_beat < before}
                 for key, work in lost.items():
                     work.give_up()
@@ -172,7 +173,7 @@ class _Work:
     def __init__(self, triton_request: Any, told: Callable[[], None], turn_beat: int) -> None:
         self.request = Request(triton_request, self)
         self.request.keep()
-        self.payload_bytes = self.request.payload_bytes
+        self.least_round_s = min(LONGEST_ROUND_S, self.request.payload_bytes / PASSED_BYTES_PER_S)
         self.turn_beat = turn_beat  # of the latest turn
         self.is_over = False
         self.is_driven_out = False
