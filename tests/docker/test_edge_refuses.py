@@ -113,7 +113,7 @@ def test_grpc_shapes_that_end_a_process_are_refused_in_a_sentence(
             stub.ModelInfer(request, timeout=20)
         assert unary.value.code() is grpc.StatusCode.INVALID_ARGUMENT
         # A stream that is still open can only be told the status of HTTP.
-        with pytest.raises(grpc.RpcError, match="a shape|status: 400"):
+        with pytest.raises(grpc.RpcError, match=r"a shape|status: 400"):
             list(stub.ModelStreamInfer(iter([request]), timeout=20))
 
 
