@@ -115,15 +115,15 @@ def test_segments_come_while_the_recording_is_still_worked_on(url: str) -> None:
 
 def test_a_caller_who_leaves_ends_the_work_behind_the_edge(stack: Stack, url: str) -> None:
     """The replica's encoder stops within seconds, with most of the recording still to do."""
-    slowly = {"beam_size": 5, "min_new_tokens": 200}
+    slowly = {"beam_size": 5, "min_new_tokens": 120}
     with Client(url) as client:
         before = sum(executed(stack, "whisper_encoder"))
         segments = client.transcribe_stream(long_recording(), **slowly)
         next(segments)
         segments.close()
-        time.sleep(5)
+        time.sleep(3)
         left = sum(executed(stack, "whisper_encoder"))
-        time.sleep(5)
+        time.sleep(3)
         assert sum(executed(stack, "whisper_encoder")) == left
         list(client.transcribe_stream(long_recording(), **slowly))
         assert sum(executed(stack, "whisper_encoder")) - left > 2 * (left - before), "nothing was left to do"
