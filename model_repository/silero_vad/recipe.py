@@ -46,8 +46,8 @@ silero_vad (float[samples] waveform, float[64] context, float[2, 1, 128] state)
     first_halves = Slice (in_hops, zero, four, one)
     second_halves = Slice (in_hops, one, end, one)
     frames = Concat <axis = 2> (first_halves, second_halves)
-    spectrum = MatMul (frames, basis)
-    real, imaginary = Split <axis = 2> (spectrum)
+    real = MatMul (frames, cosines)
+    imaginary = MatMul (frames, sines)
     real_squared = Mul (real, real)
     imaginary_squared = Mul (imaginary, imaginary)
     power = Add (real_squared, imaginary_squared)
@@ -109,9 +109,11 @@ def network(package: ModelProto) -> ModelProto:
     from onnx import numpy_helper, parser
 
     given = {tensor.name: numpy_helper.to_array(tensor) for tensor in package.graph.initializer}
+    cosines, sines = np.split(given["stft.forward_basis_buffer"][:, 0], 2)
     (lstm,) = (node for node in package.graph.node if node.op_type == "LSTM")
     weights = {
-        "basis": given["stft.forward_basis_buffer"][:, 0].T,
+        "cosines": cosines.T,
+        "sines": sines.T,
         "output_matrix": given["output.weight"][..., 0].T,
         "output_bias": given["output.bias"],
         **{

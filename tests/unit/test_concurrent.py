@@ -342,6 +342,24 @@ def test_in_rounds_finished_work_that_nobody_asks_for_holds_nobody_up(tmp_path: 
         assert response.error() is None, response.error().message()
 
 
+def test_in_rounds_an_answer_among_many_does_not_make_the_others_rounds_a_busy_loop(tmp_path: Path) -> None:
+    """Each of sixteen answers would otherwise cost a core sixteen rounds without a pause."""
+    with model(tmp_path, SLEEPER, ROUNDS) as toy:
+        *others, done = [toy.request(x(number)) for number in (1, 2, 3, 4, 5, 6, 7, 0)]
+        for number, request in enumerate((*others, done), 1):
+            request.number_sequence(number)
+            assert toy.model.execute([request]) == [None]
+            assert request.comes_again()
+        start_s = time.monotonic()
+        for request in others:
+            assert toy.model.execute([request]) == [None]
+            assert request.comes_again()
+        assert time.monotonic() - start_s >= len(others) * rounds_module.LEAST_ROUND_S
+        (response,) = toy.model.execute([done])
+        assert response.error() is None
+        toy.model.go.set()
+
+
 WATCHED = """
     def setup(self):
         self.go, self.left = threading.Event(), threading.Event()

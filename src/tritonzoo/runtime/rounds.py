@@ -13,8 +13,10 @@ stops, it waits for them; and nothing is sent or asked from another thread, wher
 end the server.
 
 What it costs: a round takes 0.4 ms of a processor and passes the inputs through shared memory again. So a
-round that has nothing to tell lasts a little, the longer the larger the inputs, and others wait for it. And
-Triton's statistics count each round as an inference of the model.
+round that has nothing to tell lasts a little, the longer the larger the inputs, and others wait for it. An
+answer that is ready hurries the rounds before its own; where many are at work that would be most of what a
+core can do, so there they still last a little. And Triton's statistics count each round as an inference of
+the model.
 
 Triton numbers these sequences itself, from 1. A caller who sends a `sequence_id` could meet another's, so the
 inputs are compared in each round: such a caller is refused, and gets nothing of the other.
@@ -34,6 +36,7 @@ from tritonzoo.runtime.request import Request
 ROUND_S = 0.008  # how long a request that stands alone holds up one that comes
 CIRCLE_S = 0.06  # in which everybody has a turn where many are at work
 LEAST_ROUND_S = 0.002
+FEW = 4  # at work: the rounds before an answer that is ready last no time at all
 PASSED_BYTES_PER_S = 200e6  # of inputs: a tenth of what passing them on can do
 LONGEST_ROUND_S = 0.25
 BEAT_S, IDLE_BEAT_S = 0.05, 0.5
@@ -52,7 +55,7 @@ class Rounds:
         self._lock = threading.Lock()  # over adding to them and taking from them
         self._news = threading.Condition()
         self._beat = 0  # see `_look_for_lost`
-        self._hurried = 0  # rounds that do not wait, since there is something to hand over
+        self._hurried = 0  # rounds at most that are still to be hurried
         self._stopped = threading.Event()
         threading.Thread(target=self._look_for_lost, name="lost requests", daemon=True).start()
 
@@ -112,8 +115,16 @@ class Rounds:
         turns = len(self._at_work)
         pause_s = max(LEAST_ROUND_S, min(ROUND_S, CIRCLE_S / turns), work.least_round_s)
         with self._news:
-            self._news.wait_for(lambda: self._hurried, pause_s)
+            if turns <= FEW:
+                self._news.wait_for(self._hurries, pause_s)
+            else:
+                self._news.wait_for(work.has_news, LEAST_ROUND_S if self._hurries() else pause_s)
             self._hurried = max(0, self._hurried - 1)
+
+    def _hurries(self) -> bool:
+        """Whether the turn of somebody who has an answer is waited for, and no circle has passed in vain."""
+        with self._lock:
+            return self._hurried > 0 and any(work.has_news() for work in self._at_work.values())
 
     def _told(self) -> None:
         """By a thread at work: there is something to hand over, and its turn is at most a circle away."""
