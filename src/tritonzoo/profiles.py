@@ -47,6 +47,11 @@ PREFERENCES = {
     "cpu-int8": ("int8", "fused", "fp32"),
     FASTEST: ("int8", "fused", "fp32"),  # in the order of their measured speed
 }
+# Of a model that pads texts and runs in int8. Its runs are so short that a core waits for what lies between
+# them: with two instances, each with half of the cores, embeddings on 2 cores come at 655 a second in place
+# of 514 (16 clients), 857 of 695 (64). One client alone waits 3.9 ms in place of 3.4. In float32 it is 0 to
+# 5 % more, and 8.5 ms in place of 4.6.
+INT8_INSTANCES = 2
 PROFILES = (*PREFERENCES, *GPU_PROFILES)
 
 log = logging.getLogger(__name__)
@@ -141,6 +146,9 @@ def _cpu_config(model: Model, profile: str) -> Message | None:
     for tensor in config.input:
         if tensor.name in padded:
             tensor.allow_ragged_batch = True
+    if padded and artifact == onnx_name("int8"):
+        for group in config.instance_group:
+            group.count = max(group.count, INT8_INSTANCES)
     return None if config == model.config else config
 
 

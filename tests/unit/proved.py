@@ -17,6 +17,7 @@ input  [{ name: "input_ids" data_type: TYPE_INT64 dims: [ -1 ] }]  # tokens
 output [{ name: "embedding" data_type: TYPE_FP32 dims: [ -1 ] }]   # dimensions
 
 dynamic_batching {}
+instance_group [{ kind: KIND_CPU count: 1 }]
 parameters { key: "padding" value { string_value: "input_ids:1=0" } }
 """
 RECIPE = """

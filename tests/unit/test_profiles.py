@@ -54,6 +54,12 @@ def test_the_derived_configuration_batches_raggedly_and_names_the_artifact(tmp_p
     assert not model.config.input[0].allow_ragged_batch, "the committed one stays valid for native backends"
 
 
+@pytest.mark.parametrize(("profile", "count"), [("cpu-int8", 2), ("auto", 2), ("cpu-fp32", 1)])
+def test_a_model_of_texts_has_two_instances_in_int8(tmp_path: Path, profile: str, count: int) -> None:
+    (path,) = derive([proved_model(tmp_path, ALL)], profile)
+    assert [group.count for group in parse_config(path).instance_group] == [count]
+
+
 def test_a_derived_file_that_says_the_right_thing_is_left_alone(tmp_path: Path) -> None:
     model = proved_model(tmp_path, ALL)
     (path,) = derive([model], "cpu-fp32")
