@@ -113,13 +113,20 @@ def transformers(model: str, threads: int) -> Transcribe:
     torch.set_num_threads(threads)
     extractor = WhisperFeatureExtractor()
     whisper = WhisperForConditionalGeneration.from_pretrained(model, dtype=torch.float32).eval()
+    # The end of text and the timestamps, which would begin windows anew.
+    specials = list(range(whisper.generation_config.eos_token_id, whisper.config.vocab_size))
     lock = threading.Lock()
 
     def transcribe(samples: Any, tokens: int) -> dict[str, Any]:
         with lock, torch.no_grad():
             features = extractor(samples, sampling_rate=16_000, return_tensors="pt").input_features
             written = whisper.generate(
-                features, language="en", task="transcribe", min_new_tokens=tokens, max_new_tokens=tokens
+                features,
+                language="en",
+                task="transcribe",
+                min_new_tokens=tokens,
+                max_new_tokens=tokens,
+                suppress_tokens=specials,
             )
         return {"tokens": int(written.shape[-1])}
 

@@ -25,7 +25,7 @@ from tritonzoo.runtime.whisper.graphs import Graphs, Logits
 from tritonzoo.runtime.whisper.options import DecodingOptions
 from tritonzoo.runtime.whisper.vocabulary import Vocabulary
 
-_HOLD_S, _HOLD_WITH_JOBS_S = 1.0, 0.1
+_HOLD_S, _HOLD_WITH_JOBS_S = 1.0, 0.12
 # Preparing a window takes whisper-small 0.15 s and more: many at once would hold up those at work.
 _ADMISSION_S = 0.1
 
