@@ -86,8 +86,8 @@ gives, taken round by round: the median of the rounds, with the least and the mo
 
 
 NOTES = {
-    "handwriting": """All three decode a picture and find the letter in it with the same code, which takes some
-8 ms of a core for these pictures; the network takes 1. So nobody can be ahead of the others by much.""",
+    "handwriting": """All three decode a picture and find the letter in it with the same code, which
+takes some 8 ms of a core for these pictures; the network takes 1. So nobody can be far ahead.""",
 }
 
 
