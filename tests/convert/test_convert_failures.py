@@ -295,7 +295,10 @@ def test_ctrl_c_in_the_middle_leaves_the_previous_artifact(converted: Path, wait
     write_tree(converted, seed=1, before=f"{wait}")
     _mark_by_file(converted)
     process = subprocess.Popen(
-        **command(converted, "convert", "words", "--force"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        **command(converted, "convert", "words", "--force"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in the background ignore it
     )
     try:
         _await(converted / "now", process)
