@@ -51,6 +51,13 @@ def test_a_malformed_request_is_refused(stack: Stack, request_bytes: bytes, stat
     assert says in said
 
 
+def test_a_client_that_closes_its_sending_side_is_answered(stack: Stack) -> None:
+    body = json.dumps(TEXT).encode()
+    head = "POST /v2/models/ensemble_sentiment/generate HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: "
+    for _ in range(20):
+        assert " 200 " in raw(stack.http, f"{head}{len(body)}\r\n\r\n".encode() + body)
+
+
 def test_a_client_that_sends_nothing_more_is_let_go(stack: Stack) -> None:
     head = b"POST /v2/models/ensemble_sentiment/infer HTTP/1.1\r\nHost: x\r\nContent-Le"
     with socket.create_connection(("127.0.0.1", stack.http), timeout=20) as connection:
