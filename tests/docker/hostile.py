@@ -53,16 +53,24 @@ def infer(shape: object, data: object = ("a",), datatype: str = "BYTES", key: st
     return ('{"inputs": [{' + parts[0] + "}]}").encode()
 
 
-def raw(port: int, request: bytes, host: str = "127.0.0.1", timeout_s: float = 30) -> str:
-    """What comes back for bytes sent as they are."""
+def raw(
+    port: int, request: bytes, host: str = "127.0.0.1", timeout_s: float = 30, *, closes: bool = True
+) -> str:
+    """What comes back for bytes sent as they are, by a client that then closes its sending side, or does not.
+
+    Who closes it in the middle of a request has left, and may get no answer.
+    """
     with socket.create_connection((host, port), timeout=timeout_s) as connection:
         with contextlib.suppress(OSError):  # refused before its end
             connection.sendall(request)
-            connection.shutdown(socket.SHUT_WR)
+            if closes:
+                connection.shutdown(socket.SHUT_WR)
         answer = b""
         with contextlib.suppress(OSError):
             while piece := connection.recv(65536):
                 answer += piece
+                if not closes:
+                    break
     return answer.decode("latin-1")
 
 
@@ -72,6 +80,7 @@ def chunked(chunks: int, path: str = f"{SENTIMENT}/infer", end: bytes = b"0\r\n\
     return head.encode() + b"1\r\n[\r\n" * chunks + end
 
 
+NEVER_ENDS = chunked(3, end=b"")
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 OCTETS = {"Content-Type": "application/octet-stream"}
 
@@ -140,7 +149,7 @@ HOSTILE = [
 
 RAW = [
     ("600 000 chunks of a byte", chunked(600_000), "411", "Content-Length"),
-    ("chunks that never end", chunked(3, end=b""), "411", "Content-Length"),
+    ("chunks that never end", NEVER_ENDS, "411", "Content-Length"),
     ("two lengths", b"POST /v2 HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nabcde", "400", "invalid request"),
     ("a length and chunks", b"POST /v2/models/x/infer HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "411", "Content-Length"),
     ("two types", f"POST {SENTIMENT}/infer HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Type: application/json\r\nContent-Type: application/x-www-form-urlencoded\r\n\r\n[]".encode(), "415", "Content-Type"),

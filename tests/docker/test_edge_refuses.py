@@ -13,7 +13,7 @@ import tritonclient.grpc as grpcclient
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 from tritonclient.utils import InferenceServerException
 
-from tests.docker.hostile import HOSTILE, RAW, Hostile, raw
+from tests.docker.hostile import HOSTILE, NEVER_ENDS, RAW, Hostile, raw
 from tests.docker.stack import Stack, call, get, inspect
 
 TEXT = {"text": "well done"}
@@ -46,7 +46,7 @@ def test_is_refused_in_a_sentence(stack: Stack, hostile: Hostile) -> None:
     ("request_bytes", "status", "says"), [case[1:] for case in RAW], ids=[case[0] for case in RAW]
 )
 def test_a_malformed_request_is_refused(stack: Stack, request_bytes: bytes, status: str, says: str) -> None:
-    said = raw(stack.http, request_bytes)
+    said = raw(stack.http, request_bytes, closes=request_bytes != NEVER_ENDS)
     assert said.split(" ")[1] == status, said[:300]
     assert says in said
 
