@@ -14,7 +14,7 @@ import tritonclient.grpc as grpcclient
 from tritonclient.utils import InferenceServerException
 
 from tests.docker.answers import CHUNK, RECORDING, SPEECH, STREAMED, heard, urls
-from tests.docker.stack import Stack, docker, get
+from tests.docker.stack import Stack, docker, get, inspect
 from tritonzoo import Client
 from tritonzoo.errors import CallError
 from tritonzoo.runtime.audio import waveform
@@ -69,6 +69,30 @@ def test_another_client_s_grpc_stream_stays_where_it_began(stack: Stack) -> None
         client.stop_stream()
     assert [error for _, error in found if error is not None] == []
     assert sum(result.as_numpy("event").size for result, _ in found) == 6
+
+
+def test_errors_that_would_end_triton_by_their_header_do_not_behind_the_edge(stack: Stack) -> None:
+    """The header is taken off: the error comes as Triton's text, and the stream goes on."""
+    told: queue.Queue[tuple[grpcclient.InferResult, InferenceServerException | None]] = queue.Queue()
+    text = grpcclient.InferInput("audio", [1], "BYTES")
+    text.set_data_from_numpy(np.array([b"a text file, and no sound in it"], dtype=object))
+    before = started(stack)
+    for _ in range(100):
+        with grpcclient.InferenceServerClient(f"localhost:{stack.grpc}") as client:
+            client.start_stream(
+                lambda result, error: told.put((result, error)), headers={"triton_grpc_error": "true"}
+            )
+            for _ in range(10):
+                client.async_stream_infer("transcription_stream", [text])
+            for _ in range(10):
+                _, error = told.get(timeout=60)
+                assert "audio is text" in str(error) and error.status() is None
+            client.stop_stream()
+    assert started(stack) == before
+
+
+def started(stack: Stack) -> list[str]:
+    return [inspect(one)["State"]["StartedAt"] for one in stack.containers()]
 
 
 def tensor(samples: np.ndarray) -> grpcclient.InferInput:

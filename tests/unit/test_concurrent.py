@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import threading
 import time
+from collections import deque
 from pathlib import Path
 from textwrap import dedent, indent
 from typing import Any
@@ -382,6 +383,51 @@ def test_in_rounds_a_request_that_gets_no_turns_any_more_is_given_up(
         dropped.number_sequence(1)
         assert toy.model.execute([dropped]) == [None]
         assert toy.model.left.wait(timeout=20)
+
+
+def test_in_rounds_a_request_that_others_overtake_again_and_again_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds_module, "LOST_BEATS", 10**6)  # by its turns, not by the clock
+    with model(tmp_path, WATCHED, ROUNDS) as toy:
+        dropped, *others = [toy.request(x(number)) for number in (1, 2, 3)]
+        for number, request in enumerate((dropped, *others), 1):
+            request.number_sequence(number)
+            assert toy.model.execute([request]) == [None]
+        assert not toy.model.left.is_set()
+        deadline_s = time.monotonic() + 20
+        while not toy.model.left.is_set() and time.monotonic() < deadline_s:
+            for request in others:
+                assert request.comes_again()
+                assert toy.model.execute([request]) == [None]
+        assert toy.model.left.is_set()
+        toy.model.go.set()
+        for request in others:
+            assert request.comes_again()
+            _, response = rounds(toy, request)
+            assert response.error() is None, response.error().message()
+
+
+def test_in_rounds_many_who_take_turns_are_never_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds_module, "BEAT_S", 0.001)
+    monkeypatch.setattr(rounds_module, "IDLE_BEAT_S", 0.001)
+    monkeypatch.setattr(rounds_module, "LOST_BEATS", 10**6)
+    with model(tmp_path, WATCHED, ROUNDS) as toy:
+        queue = deque(toy.request(x(number)) for number in range(1, 17))
+        for number, request in enumerate(queue, 1):
+            request.number_sequence(number)
+        for _ in range(200):  # first in, first out
+            request = queue.popleft()
+            queue.append(request)
+            assert toy.model.execute([request]) == [None]
+            assert request.comes_again()
+        assert not toy.model.left.is_set()
+        toy.model.go.set()
+        for request in queue:
+            _, response = rounds(toy, request)
+            assert response.error() is None, response.error().message()
 
 
 def test_in_rounds_a_process_that_was_frozen_gives_nobody_up(

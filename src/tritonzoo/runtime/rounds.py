@@ -40,7 +40,8 @@ FEW = 4  # at work: the rounds before an answer that is ready last no time at al
 PASSED_BYTES_PER_S = 200e6  # of inputs: a tenth of what passing them on can do
 LONGEST_ROUND_S = 0.25
 BEAT_S, IDLE_BEAT_S = 0.05, 0.5
-LOST_BEATS = 10  # without a turn, beyond what a circle may take: Triton has dropped the request
+LOST_BEATS = 10  # without a turn at which Triton had nothing for this process: it has dropped the request
+LOST_TURNS = 3  # of another since one's own; in a queue that is first in, first out, two are too many
 
 _START, _END = 1, 2  # TRITONSERVER_REQUEST_FLAG_SEQUENCE_START and _END of tritonserver.h
 _NUMBERED = "this model numbers its requests itself: leave out sequence_id, sequence_start and sequence_end"
@@ -55,13 +56,19 @@ class Rounds:
         self._lock = threading.Lock()  # over adding to them and taking from them
         self._news = threading.Condition()
         self._beat = 0  # see `_look_for_lost`
+        self._turn = 0  # of all so far
+        self._is_executing = False
         self._hurried = 0  # rounds at most that are still to be hurried
         self._stopped = threading.Event()
         threading.Thread(target=self._look_for_lost, name="lost requests", daemon=True).start()
 
     def execute(self, triton_requests: Sequence[Any]) -> list[Any] | None:
         """One round; a response or None for each request, or None where responses are sent (decoupled)."""
-        responses = [self._round(triton_request) for triton_request in triton_requests]
+        self._is_executing = True
+        try:
+            responses = [self._round(triton_request) for triton_request in triton_requests]
+        finally:
+            self._is_executing = False
         return None if self._desk.is_decoupled else responses
 
     def finalize(self) -> None:
@@ -153,6 +160,8 @@ class Rounds:
     def _again(self, triton_request: Any, work: _Work) -> None:
         if triton_request.is_cancelled():
             work.give_up()
+        self._turn += 1
+        work.turns.append(self._turn)
         work.turn_beat = self._beat
         triton_request.set_release_flags(self._pb.TRITONSERVER_REQUEST_RELEASE_RESCHEDULE)
 
@@ -163,15 +172,19 @@ class Rounds:
     def _look_for_lost(self) -> None:
         """Those cancelled on their way back to the queue, or driven out by another of their number.
 
-        This thread's own beats are the clock: while the process is frozen, or starved on an overloaded
-        machine, nobody can have a turn, and it takes no more than one beat.
+        Where others have turns, theirs tell. Beats tell of who is alone, and only those at which Triton had
+        nothing for this process: while it is busy, frozen or starved, nobody can have a turn.
         """
         while not self._stopped.wait(BEAT_S if self._at_work else IDLE_BEAT_S):
-            self._beat += 1
+            self._beat += not self._is_executing
             with self._lock:
-                circle_s = sum(max(ROUND_S, work.least_round_s) for work in self._at_work.values())
-                before = self._beat - LOST_BEATS - circle_s / BEAT_S
-                lost = {key: work for key, work in self._at_work.items() if work.turn_beat < before}
+                works = self._at_work.values()
+                overtaken = max((work.turns[0] for work in works if len(work.turns) == LOST_TURNS), default=0)
+                lost = {
+                    key: work
+                    for key, work in self._at_work.items()
+                    if work.turn_beat < self._beat - LOST_BEATS or (work.turns and work.turns[-1] < overtaken)
+                }
                 for key, work in lost.items():
                     work.give_up()
                     if work.is_over:
@@ -186,6 +199,7 @@ class _Work:
         self.request.keep()
         self.least_round_s = min(LONGEST_ROUND_S, self.request.payload_bytes / PASSED_BYTES_PER_S)
         self.turn_beat = turn_beat  # of the latest turn
+        self.turns: deque[int] = deque(maxlen=LOST_TURNS)  # the latest, by their number among all turns
         self.is_over = False
         self.is_driven_out = False
         self._told = told
