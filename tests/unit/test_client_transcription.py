@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 
 import numpy as np
 import pytest
 import soundfile
+from tritonclient.utils import InferenceServerException
 
 from tests.unit.speech_pipelines import RECORDING, fake, streamed
 from tritonzoo import AsyncClient, Client
 from tritonzoo.client import Segment, Transcription, Word
-from tritonzoo.errors import InvalidInputError
+from tritonzoo.client.endpoint import Endpoint
+from tritonzoo.client.failures import call_error
+from tritonzoo.client.streaming import grpc_answers
+from tritonzoo.errors import InvalidInputError, NotFoundError, ServerFaultError, UnavailableError
 
 
 def segment(text: str, start_s: float, end_s: float, *words: Word) -> Segment:
@@ -161,3 +166,47 @@ def test_an_empty_transcript_is_a_valid_file_of_each_kind():
     empty = Transcription("", "", 0.0, 1.0, ())
     assert (empty.to_srt(), empty.to_txt(), empty.to_vtt()) == ("", "", "WEBVTT\n\n")
     assert json.loads(empty.to_json())["segments"] == []
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("audio is text, and no sound", InvalidInputError),
+        ("internal error in transcription_stream; the server's log tells more under 1a2b", ServerFaultError),
+        ("the caller cancelled the request", ServerFaultError),
+        ("Request for unknown model: 'toy' is not found", NotFoundError),
+        ("GRPC server is shutting down and has stopped accepting new requests.", UnavailableError),
+        (
+            "Failed to process the request(s) for model 'x_0_0', message: Stub process 'x_0_0' is not healthy.",
+            ServerFaultError,
+        ),
+    ],
+)
+def test_a_stream_s_error_is_raised_at_its_end_by_whose_fault_it_is(said: str, kind: type[Exception]) -> None:
+    ended = []
+
+    class Stream:
+        def __init__(self) -> None:
+            self.answers = iter([(None, InferenceServerException(msg=said))])
+
+        async def __anext__(self) -> tuple[None, InferenceServerException]:
+            for answer in self.answers:
+                return answer
+            ended.append(True)
+            raise StopAsyncIteration
+
+        def cancel(self) -> None:
+            assert ended, "it was cancelled before its end"
+
+    class Grpc:
+        def stream_infer(self, requests: object, headers: dict[str, str]) -> Stream:
+            assert "triton_grpc_error" not in headers
+            return Stream()
+
+    async def ask() -> None:
+        async for _ in grpc_answers(Grpc(), "toy", [], {}, {}, 5):
+            pass
+
+    with pytest.raises(InferenceServerException) as caught:
+        asyncio.run(ask())
+    assert type(call_error(caught.value, Endpoint.parse("localhost:8001", "grpc"), 5)) is kind

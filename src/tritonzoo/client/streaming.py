@@ -20,11 +20,19 @@ from tritonzoo.client.description import Pipeline
 from tritonzoo.client.failures import sentence
 from tritonzoo.client.transport import Array, ParameterValue
 
-# How an error begins that is no fault of the request, of our runtime's and of Triton's. A stream tells errors
-# as text only: over HTTP always, and over gRPC unless the header triton_grpc_error asks for their kind. That
+# How errors begin whose kind is not INVALID_ARGUMENT, our runtime's and Triton's. A stream tells errors as
+# text only: over HTTP always, and over gRPC unless the header triton_grpc_error asks for their kind. That
 # header is never sent: Triton 2.51 ends its whole process at one in some hundreds of errors told that way.
-_SERVERS_FAULT = re.compile(r"internal error in |the caller cancelled |Stub process |Model |Failed |Exceeds ")
-_INVALID, _INTERNAL = "StatusCode.INVALID_ARGUMENT", "StatusCode.INTERNAL"
+_KINDS = (
+    (re.compile(r"Request for unknown model"), "StatusCode.NOT_FOUND"),
+    (re.compile(r"GRPC server is shutting down|Server is stopping"), "StatusCode.UNAVAILABLE"),
+    (
+        re.compile(
+            r"internal error in |the caller cancelled |Model |Stub process |Failed |Exceeds |Request timeout "
+        ),
+        "StatusCode.INTERNAL",
+    ),
+)
 
 
 async def grpc_answers(
@@ -102,8 +110,9 @@ async def http_answers(
 
 
 def _status_of(said: str) -> str:
-    """The status that an error in a stream would have had: the request's fault, or the server's."""
-    return _INTERNAL if _SERVERS_FAULT.match(sentence(said)) else _INVALID
+    """The status that an error in a stream would have had."""
+    found = (status for begins, status in _KINDS if begins.match(sentence(said)))
+    return next(found, "StatusCode.INVALID_ARGUMENT")
 
 
 async def _events(content: aiohttp.StreamReader) -> AsyncIterator[dict[str, Any]]:
