@@ -408,11 +408,23 @@ def test_the_table_has_every_pipeline_every_check_and_the_first_errors() -> None
     print_soak(figures(steady(), tallies), console)
 
     told = console.export_text()
-    assert ["ensemble_words", "180", "3", "2", "1", "50", "50", "x", "1.00"] in [
+    assert ["ensemble_words", "180", "3", "2", "1", "50", "50", "1.00"] in [
         line.split() for line in told.splitlines()
     ]
     assert ["✗", "errors", "1", "0"] in [line.split() for line in told.splitlines()]
     assert "ensemble_words: boom [1]" in told
+
+
+def test_the_table_fits_a_log_of_eighty_columns_and_cuts_nothing_off() -> None:
+    tally = replace(served()["ensemble_words"], counts=Counter(refused=767, left=738))
+    tallies = {"ensemble_transcription": tally}
+    console = Console(record=True, width=80)
+
+    print_soak(figures(steady(), tallies), console)
+
+    told = console.export_text()
+    assert "…" not in told
+    assert any({"ensemble_transcription", "767", "738"} <= set(line.split()) for line in told.splitlines())
 
 
 def test_the_verdict_is_saved_with_every_sample(tmp_path: Path) -> None:

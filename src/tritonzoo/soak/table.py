@@ -26,8 +26,8 @@ def print_soak(found: SoakFigures, console: Console) -> None:
 
 
 def _pipelines(found: SoakFigures) -> Table:
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("", no_wrap=True)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)  # fits 80 columns, as a log has
+    table.add_column("", overflow="fold")
     for column in ("answered", "refused", "left", "errors", "p50 ms", "p99 ms", "drift"):
         table.add_column(column, justify="right", no_wrap=True)
     for name, one in found.pipelines.items():
@@ -39,7 +39,7 @@ def _pipelines(found: SoakFigures) -> Table:
             f"[red]{one.errors}[/]" if one.errors else "0",
             f"{one.p50_ms:.0f}",
             f"{one.p99_ms:.0f}",
-            "" if one.drift is None else f"x {one.drift:.2f}",
+            "" if one.drift is None else f"{one.drift:.2f}",
         )
     return table
 
@@ -47,7 +47,7 @@ def _pipelines(found: SoakFigures) -> Table:
 def _checks(found: SoakFigures) -> Table:
     table = Table(box=box.SIMPLE_HEAD)
     for column in ("", "after the first third", "found", "bound"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for check in found.checks:
         table.add_row(MARKS[check.is_kept], check.what, check.found, check.bound)
     return table
