@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from PIL import Image
 
 from tritonzoo.runtime.components import Component, connected_components
 from tritonzoo.runtime.errors import InvalidInput
-from tritonzoo.runtime.ink import Mask, Plane, ink_of, paper_colour
+from tritonzoo.runtime.ink import Mask, Plane, ink_of, paper_colour, pooled
 
 SIDE = 128  # pixels, the square that comes out
 LETTER_SIDE = 96  # pixels, the letter's longer side in it
@@ -69,7 +70,7 @@ def _sheet(image: Image.Image) -> Image.Image:
     """Cut a sheet of paper out of what it lies on; a picture that is all paper comes back as it is."""
     cell = max(1, max(image.size) // 64)
     seen = _pixels(image.reduce(cell))
-    away = np.abs(seen - paper_colour(seen)).max(axis=2)
+    away = np.maximum.reduce(np.abs(np.moveaxis(seen - paper_colour(seen), 2, 0)))
     level = float(np.percentile(away, 98)) / 2
     if level < 2 * MIN_CONTRAST:
         return image
@@ -123,9 +124,9 @@ def _letter_mask(ink: Plane, full: float) -> Mask:
     mask = ink > FAINT * full
     cell = -(-max(ink.shape) // (WORK_SIDE // 2))  # labelled at half size: quicker, and joins broken strokes
     labels, parts = connected_components(
-        _pooled(mask, cell).any(axis=(1, 3)), _pooled(ink * mask, cell).sum(axis=(1, 3))
+        np.logical_or.reduce(_cells(mask, cell)), np.add.reduce(_cells(ink * mask, cell))
     )
-    strong = set(np.unique(labels[_pooled(ink > STRONG * full, cell).any(axis=(1, 3))]).tolist())
+    strong = set(np.unique(labels[np.logical_or.reduce(_cells(ink > STRONG * full, cell))]).tolist())
     belonging = [
         part.label for part in _belonging([part for part in parts if part.label in strong], labels.shape)
     ]
@@ -133,11 +134,10 @@ def _letter_mask(ink: Plane, full: float) -> Mask:
     return chosen[: ink.shape[0], : ink.shape[1]] & mask
 
 
-def _pooled(plane: NDArray[np.generic], cell: int) -> NDArray[np.generic]:
-    """Cut a plane into square cells: (rows of cells, cell, columns of cells, cell)."""
+def _cells(plane: NDArray[Any], cell: int) -> list[NDArray[Any]]:
+    """`pooled`, of a plane of any size: nothing is added beyond its edges."""
     height, width = plane.shape
-    padded = np.pad(plane, ((0, -height % cell), (0, -width % cell)))
-    return padded.reshape(padded.shape[0] // cell, cell, -1, cell)
+    return pooled(np.pad(plane, ((0, -height % cell), (0, -width % cell))), cell)
 
 
 def _belonging(parts: list[Component], shape: tuple[int, ...]) -> list[Component]:
