@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -12,6 +13,9 @@ import pytest
 
 from tests.unit.answers import refused, served
 from tests.unit.onnx_graphs import ATTENTION_CONFIG, VOCABULARY, attention, doubling, model_folder
+from tritonzoo.runtime.errors import ConfigurationError
+from tritonzoo.runtime.grouped import makespan
+from tritonzoo.runtime.onnx import session as session_module
 from tritonzoo.runtime.ragged import GroupLimits, group_by_length
 from tritonzoo.runtime.tensors import Array
 from tritonzoo.testing import LoadedModel, TritonRequestError, load_model
@@ -53,6 +57,83 @@ def test_each_row_gets_in_company_what_it_gets_alone_from_onnx_runtime_itself(
         marked = request["attention_mask"] == 1
         assert outputs["states"].shape == states.shape
         np.testing.assert_allclose(outputs["states"][marked], states[marked], atol=1e-5)
+
+
+@pytest.fixture
+def on_two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_module, "available_cores", lambda: 4)  # for two instances, Triton's default
+
+
+def by_length(rng: np.random.Generator) -> list[Tokens]:
+    """Two lengths so far apart that no run holds both, as many tokens of each."""
+    return [*(tokens(rng, 400) for _ in range(2)), *(tokens(rng, 10) for _ in range(80))]
+
+
+def threads_of_runs(model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Grows with each run by the number of threads that its session has."""
+    threads: list[int] = []
+    backend = type(model.model)
+    computed = backend._computed
+
+    def watched(self: Any, session: Any, inputs: Any) -> Any:
+        threads.append(session.get_session_options().intra_op_num_threads)
+        return computed(self, session, inputs)
+
+    monkeypatch.setattr(backend, "_computed", watched)
+    return threads
+
+
+@pytest.mark.usefixtures("on_two_cores")
+def test_groups_of_like_cost_run_side_by_side_on_a_core_each(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(8)
+    with load_model(folder, backends=BACKENDS) as model:
+        threads = threads_of_runs(model, monkeypatch)
+        requests = by_length(rng)
+        together = model.infer_batch(requests)
+        assert len(threads) > 1 and set(threads) == {1}
+        threads.clear()
+        model.infer_batch([tokens(rng, 10), tokens(rng, 10)])  # one group
+        model.infer_batch([tokens(rng, 400), tokens(rng, 1)])  # one has nearly all the work
+        assert set(threads) == {2}
+        for request, answer in zip(requests[::20], together[::20], strict=True):
+            alone = model.infer(**request)
+            np.testing.assert_allclose(served(answer)["embedding"], alone["embedding"], atol=1e-5)
+
+
+@pytest.mark.usefixtures("on_two_cores")
+def test_groups_run_one_after_the_other_where_that_is_wished_or_no_second_session_opens(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    wished = ATTENTION_CONFIG + ' parameters { key: "group_per_core" value { string_value: "0" } }'
+    requests = by_length(np.random.default_rng(9))
+    with load_model(model_folder(tmp_path, wished, attention()), backends=BACKENDS) as model:
+        threads = threads_of_runs(model, monkeypatch)
+        assert all(served(answer) for answer in model.infer_batch(requests))
+        assert set(threads) == {2}
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise ConfigurationError("no memory")
+
+    with (
+        caplog.at_level("WARNING", "triton"),
+        load_model(folder, backends=BACKENDS) as model,
+    ):
+        monkeypatch.setitem(type(model.model)._single.__globals__, "open_session", refuse)
+        for _ in range(2):
+            assert all(served(answer) for answer in model.infer_batch(requests))
+    warned = [one.message for one in caplog.records if one.levelname == "WARNING"]
+    assert len(warned) == 1 and "groups run one after the other: no memory" in warned[0]
+
+
+@pytest.mark.parametrize(
+    ("costs", "workers", "done"), [([], 2, 0), ([5], 2, 5), ([1, 7, 2, 6], 2, 8), ([3, 3, 3], 2, 6)]
+)
+def test_the_dearest_that_is_left_goes_to_who_is_done_first(
+    costs: list[int], workers: int, done: int
+) -> None:
+    assert makespan(costs, workers) == done
 
 
 def test_states_of_tokens_that_the_caller_padded_are_zero(model: LoadedModel) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,6 +67,14 @@ def plan(
         for members in group_by_length(row_lengths, limits):
             groups.append(Group(tuple(rows[index] for index in members)))
     return groups
+
+
+def makespan(costs: Sequence[int], workers: int) -> int:
+    """When the last of `workers` is done that each take the dearest that is left (LPT, Graham 1969)."""
+    busy = [0] * workers
+    for cost in sorted(costs, reverse=True):
+        busy[busy.index(min(busy))] += cost
+    return max(busy)
 
 
 def gather(group: Group, requests: Mapping[int, Inputs], padding: Padding) -> dict[str, Array]:

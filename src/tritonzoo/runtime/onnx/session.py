@@ -49,12 +49,16 @@ def open_session(
     instance_kind: str,
     device_id: int,
     log: logging.Logger,
+    threads: int = 0,
 ) -> onnxruntime.InferenceSession:
-    """Load `model_file`. Raises ConfigurationError when the file or an option does not work here."""
+    """Load `model_file`, for so many threads to a run; 0: as many as the configuration says.
+
+    Raises ConfigurationError when the file or an option does not work here.
+    """
     onnxruntime.disable_telemetry_events()
     onnxruntime.set_default_logger_severity(_FATAL_SEVERITY)
     chosen = providers(config, parameters, instance_kind, device_id, log)
-    options = session_options(config, parameters)
+    options = session_options(config, parameters, threads)
     graph = graph_with_mapped_weights(model_file) if chosen == [(_CPU, {})] else None
     if graph is not None:
         options.add_session_config_entry(FOLDER_ENTRY, str(model_file.parent))
@@ -74,12 +78,14 @@ def open_session(
     return session
 
 
-def session_options(config: Mapping[str, Any], parameters: Parameters) -> onnxruntime.SessionOptions:
+def session_options(
+    config: Mapping[str, Any], parameters: Parameters, threads: int = 0
+) -> onnxruntime.SessionOptions:
     """Threads, graph optimisation, memory and `session.*` entries."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _FATAL_SEVERITY
-    threads = parameters.get("intra_op_thread_count", 0)
-    options.intra_op_num_threads = threads or default_thread_count(config)
+    configured = parameters.get("intra_op_thread_count", 0)
+    options.intra_op_num_threads = threads or configured or default_thread_count(config)
     options.inter_op_num_threads = parameters.get("inter_op_thread_count", 0)
     options.execution_mode = (
         onnxruntime.ExecutionMode.ORT_PARALLEL
