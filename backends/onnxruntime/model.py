@@ -21,7 +21,7 @@ from tritonzoo.runtime.counters import PaddingCounters
 from tritonzoo.runtime.errors import ConfigurationError, InvalidInput
 from tritonzoo.runtime.grouped import Gathering, Group, gather, makespan, plan
 from tritonzoo.runtime.model import Answer, PythonModel
-from tritonzoo.runtime.onnx.session import open_session
+from tritonzoo.runtime.onnx.session import CPU_PROVIDER, open_session
 from tritonzoo.runtime.processor import second_level_cache_bytes
 from tritonzoo.runtime.ragged import GroupLimits, Padding
 from tritonzoo.runtime.request import Request
@@ -37,7 +37,6 @@ _STATUS_MESSAGE = re.compile(r"Status Message: (?P<text>[^/\n]+)$")
 # A run costs the time of 45 tokens (float32) to 80 (int8) before its first one where the cores are idle,
 # and less processor time than that: on busy cores 16 took least of 16, 32 and 64. A GPU wants large groups.
 _CACHE_BYTES_PER_ELEMENT = 4096
-_CPU = "CPUExecutionProvider"
 _GPU_GROUP_ELEMENTS = 16384
 _RUN_COST_ELEMENTS = 24
 # Threads that share a run wait for each other at each node. Groups side by side, a core for each, gave 1.2
@@ -63,12 +62,7 @@ class TritonPythonModel(PythonModel):
         self._session = open_session(
             model_file, self.config, self.parameters, self.instance_kind, self.device_id, self.log
         )
-        self._limits = GroupLimits(
-            run_cost_elements=self.parameter("run_cost_elements", _RUN_COST_ELEMENTS),
-            max_rows=self.parameter("max_group_rows", 128),
-            max_elements=self.parameter("max_group_elements", 0) or self._default_group_elements(),
-        )
-        self._set_up_side_by_side()
+        self._set_up_groups()
         check_contract(self.inputs, self.outputs, self.config["max_batch_size"], self._padding, self._session)
         self._run_options = onnxruntime.RunOptions()
         shrinkage = self.parameter("memory.enable_memory_arena_shrinkage", "")
@@ -78,25 +72,22 @@ class TritonPythonModel(PythonModel):
         self._text_inputs = {spec.name for spec in self.inputs.values() if spec.data_type == "TYPE_STRING"}
         self._counters = PaddingCounters.of(self.name)
 
-    def _set_up_side_by_side(self) -> None:
-        is_wished = self.parameter("group_per_core", bool(self._padding.axes))
-        self._cores = self._threads() if is_wished and self._is_on_cpu() else 1
-        per_core = self.parameter("max_group_elements", 0) or self._elements_per_thread()
-        self._limits_per_core = replace(self._limits, max_elements=per_core)
-        self._session_per_core: onnxruntime.InferenceSession | None = None
+    def _set_up_groups(self) -> None:
+        """How large the groups of a batch may be, and how many of them run at once."""
+        is_on_cpu = self._session.get_providers()[0] == CPU_PROVIDER
+        threads = int(self._session.get_session_options().intra_op_num_threads) if is_on_cpu else 1
+        cached = max(1, second_level_cache_bytes() // _CACHE_BYTES_PER_ELEMENT)
+        per_thread = cached if is_on_cpu else _GPU_GROUP_ELEMENTS
+        wished = self.parameter("max_group_elements", 0)
+        self._limits = GroupLimits(
+            run_cost_elements=self.parameter("run_cost_elements", _RUN_COST_ELEMENTS),
+            max_rows=self.parameter("max_group_rows", 128),
+            max_elements=wished or per_thread * threads,
+        )
+        self._limits_per_core = replace(self._limits, max_elements=wished or per_thread)
+        self._cores = threads if self.parameter("group_per_core", bool(self._padding.axes)) else 1
         self._pool = ThreadPoolExecutor(self._cores, thread_name_prefix=f"{self.name} group")
-
-    def _default_group_elements(self) -> int:
-        return self._elements_per_thread() * self._threads() if self._is_on_cpu() else _GPU_GROUP_ELEMENTS
-
-    def _is_on_cpu(self) -> bool:
-        return bool(self._session.get_providers()[0] == _CPU)
-
-    def _threads(self) -> int:
-        return int(self._session.get_session_options().intra_op_num_threads)
-
-    def _elements_per_thread(self) -> int:
-        return max(1, second_level_cache_bytes() // _CACHE_BYTES_PER_ELEMENT)
+        self._session_per_core: onnxruntime.InferenceSession | None = None
 
     def teardown(self) -> None:
         """Log what padding cost."""
@@ -170,40 +161,43 @@ class TritonPythonModel(PythonModel):
                     return outcome
                 gathering.add(group, outcome)
             return gathering.answer(0, sent_length)
-        except Exception as error:  # noqa: BLE001  the base class reports it to its request
+        except Exception as error:  # noqa: BLE001  whatever it is, it is this request's alone
             return error
 
     def _outcomes(
         self, requests: Mapping[int, Request], lengths: Mapping[int, NDArray[np.int64]]
     ) -> Iterator[tuple[Group, Answer | Exception]]:
         """What each group of rows gave, or what it failed of."""
-        limits = self._limits if self._cores == 1 else self._limits_per_core
-        groups = plan(requests, lengths, self._padding, limits)
-        session, is_side_by_side = self._session, False
-        if self._cores > 1 and len(groups) > 1:
-            if is_side_by_side := self._goes_side_by_side(groups):
-                session = self._single()
-            else:
-                groups = plan(requests, lengths, self._padding, self._limits)
+        groups, session = self._groups_and_session(requests, lengths)
         for group in groups:
             self._counters.add(len(group.rows), group.real_elements, group.padded_elements)
 
         def outcome(group: Group) -> Answer | Exception:
             try:
                 return self._computed(session, gather(group, requests, self._padding))
-            except Exception as error:  # noqa: BLE001  whoever reads it gives it to its request
+            except Exception as error:  # noqa: BLE001  whatever it is, it goes to the group's requests alone
                 return error
 
-        groups.sort(key=lambda group: -group.padded_elements)  # the last ones to begin are short
-        yield from zip(groups, (self._pool.map if is_side_by_side else map)(outcome, groups), strict=True)
+        each = map if session is self._session else self._pool.map
+        yield from zip(groups, each(outcome, groups), strict=True)
 
-    def _goes_side_by_side(self, groups: Sequence[Group]) -> bool:
-        """Whether a core for each group is quicker than all cores for one after the other."""
-        costs = [group.padded_elements + self._limits.run_cost_elements for group in groups]
-        return makespan(costs, self._cores) * self._cores <= _SIDE_BY_SIDE_GAIN * sum(costs)
+    def _groups_and_session(
+        self, requests: Mapping[int, Request], lengths: Mapping[int, NDArray[np.int64]]
+    ) -> tuple[list[Group], onnxruntime.InferenceSession]:
+        """Groups with the session of all threads, one after the other, or with that of one, side by side."""
+        if self._cores > 1:
+            groups = plan(requests, lengths, self._padding, self._limits_per_core)
+            if len(groups) == 1:
+                return groups, self._session
+            costs = [group.padded_elements + self._limits.run_cost_elements for group in groups]
+            if makespan(costs, self._cores) * self._cores <= _SIDE_BY_SIDE_GAIN * sum(costs):
+                groups.sort(key=lambda group: group.padded_elements, reverse=True)  # as `makespan` has it
+                if (session := self._opened_per_core()) is not None:
+                    return groups, session
+        return plan(requests, lengths, self._padding, self._limits), self._session
 
-    def _single(self) -> onnxruntime.InferenceSession:
-        """The session of one thread, which several run at once; opened when it is first of use."""
+    def _opened_per_core(self) -> onnxruntime.InferenceSession | None:
+        """The session of one thread, opened when it is first of use; none where it cannot be opened."""
         if self._session_per_core is None:
             kind, device = self.instance_kind, self.device_id
             try:
@@ -212,7 +206,7 @@ class TritonPythonModel(PythonModel):
                 )
             except ConfigurationError as error:  # such as no memory for it: slower, and served all the same
                 self.log.warning("groups run one after the other: %s", error)
-                self._session_per_core, self._cores = self._session, 1
+                self._cores = 1
         return self._session_per_core
 
 

@@ -78,7 +78,7 @@ class TritonPythonModel(ConcurrentModel):
             tally.readings,
         )
 
-    def execute(self, triton_requests: Sequence[Any]) -> None:  # type: ignore[override]  # as there
+    def execute(self, triton_requests: Sequence[Any]) -> None:  # type: ignore[override]  # answers come later
         """Called by Triton with waiting requests; those that come meanwhile wait in its queue."""
         super().execute(triton_requests)
         for _ in triton_requests:

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import soundfile
+from bench.growth.plotting import number
 from numpy.typing import NDArray
-from plotting import number
 
 from tritonzoo import Client
 from tritonzoo.embedded import EmbeddedTriton, Ports, ServeOptions

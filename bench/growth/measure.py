@@ -1,8 +1,8 @@
 """How cost grows: clients, tokens, seconds of audio, models. Figures, plots and tables for docs/growth.md.
 
-    .venv/bin/python bench/growth/measure.py                  # what is missing; about eight minutes for all
-    .venv/bin/python bench/growth/measure.py clients models   # of these sections only
-    .venv/bin/python bench/growth/measure.py --fresh          # everything again
+    .venv/bin/python -m bench.growth.measure                  # what is missing; about eight minutes for all
+    .venv/bin/python -m bench.growth.measure clients models   # of these sections only
+    .venv/bin/python -m bench.growth.measure --fresh          # everything again
 
 A row that other programs spoilt (they used more than SPOILT cores) is measured again, TRIES times in all, and
 by the next run. Each row is saved as it comes, into docs/benchmarks/growth-<section>.json: a run that was cut
@@ -15,7 +15,6 @@ import argparse
 import json
 import math
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
@@ -23,21 +22,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from bench.growth import audio, clients, models, plotting, tokens
+from bench.growth.observed import console
+
+from tritonzoo.bench.environment import environment
+from tritonzoo.bench.figures import plain
+from tritonzoo.repository import Repository
+
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))  # the tree's own tests have the sentences
-
-# Each import below comes after the path that it needs.
-import audio  # noqa: E402
-import clients  # noqa: E402
-import plotting  # noqa: E402
-import tokens  # noqa: E402
-from observed import console  # noqa: E402
-
-import models  # noqa: E402
-from tritonzoo.bench.environment import environment  # noqa: E402
-from tritonzoo.bench.figures import plain  # noqa: E402
-from tritonzoo.repository import Repository  # noqa: E402
-
 SECTIONS: dict[str, ModuleType] = {"clients": clients, "tokens": tokens, "audio": audio, "models": models}
 FOLDER = ROOT / "docs" / "benchmarks"
 PAGE = ROOT / "docs" / "growth.md"

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from plotting import number
+from bench.growth.plotting import number
 from tests.server.toys import MODEL, write_model
 
 from tritonzoo.bench.resources import processor

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from observed import figures_of, row
-from plotting import number
+from bench.growth.observed import figures_of, row
+from bench.growth.plotting import number
 from tests.server.sentences import sentence
 
 from tritonzoo.bench.options import BenchOptions, Load

@@ -70,7 +70,7 @@ class Served:
     async def window(self, clients: int, seconds: float, seed: int) -> Window:
         """Raises ContenderError where a request fails: a rate with errors in it is none."""
         kept = [index < KEPT for index in range(len(self.requests))]
-        generator: Any = Generator(self.sender, self.requests, kept, seed)  # type: ignore[arg-type]
+        generator: Any = Generator(self.sender, self.requests, kept, seed)
         running = asyncio.create_task(generator.run(Load("concurrency", clients), "constant"))
         await asyncio.sleep(RAMP_S)
         before, start_s = processor(self.pids()), time.perf_counter()

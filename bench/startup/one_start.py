@@ -15,7 +15,7 @@ from pathlib import Path
 started_s = time.monotonic()
 
 from tritonzoo import Client  # noqa: E402  importing is part of the start
-from tritonzoo.embedded import EmbeddedTriton, Ports, ServeOptions  # noqa: E402
+from tritonzoo.embedded import EmbeddedTriton, Ports, ServeOptions  # noqa: E402  so is this
 
 SHM, PROC = Path("/dev/shm"), Path("/proc")
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")

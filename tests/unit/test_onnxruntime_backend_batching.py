@@ -116,13 +116,12 @@ def test_groups_run_one_after_the_other_where_that_is_wished_or_no_second_sessio
     def refuse(*_: Any, **__: Any) -> Any:
         raise ConfigurationError("no memory")
 
-    with (
-        caplog.at_level("WARNING", "triton"),
-        load_model(folder, backends=BACKENDS) as model,
-    ):
-        monkeypatch.setitem(type(model.model)._single.__globals__, "open_session", refuse)
+    with caplog.at_level("WARNING", "triton"), load_model(folder, backends=BACKENDS) as model:
+        threads = threads_of_runs(model, monkeypatch)
+        monkeypatch.setitem(type(model.model)._opened_per_core.__globals__, "open_session", refuse)
         for _ in range(2):
             assert all(served(answer) for answer in model.infer_batch(requests))
+    assert set(threads) == {2}
     warned = [one.message for one in caplog.records if one.levelname == "WARNING"]
     assert len(warned) == 1 and "groups run one after the other: no memory" in warned[0]
 

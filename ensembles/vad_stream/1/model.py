@@ -39,8 +39,8 @@ class TritonPythonModel(ConcurrentModel):
             heard = stream.hear(request["waveform"], last=request.ends_sequence)
         except InvalidInput:
             raise  # the chunk was refused before anything was made of it: the stream goes on
-        except Exception:
-            self._streams.end(sequence)  # half of the chunk may be counted: not to be gone on with
+        except Exception:  # whatever it was, half of the chunk may be counted: not to be gone on with
+            self._streams.end(sequence)
             raise
         if request.ends_sequence:
             self._streams.end(sequence)

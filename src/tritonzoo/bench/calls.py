@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import aiohttp
-import grpc.aio  # type: ignore[import-untyped]
+import grpc.aio
 import numpy as np
 from tritonclient import http as triton_http
 from tritonclient.grpc import InferResult as GrpcResult

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from operator import itemgetter
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,11 +77,16 @@ def paper_colour(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     return shaded
 
 
-def pooled(plane: NDArray[Any], cell: int) -> list[NDArray[Any]]:
-    """The pixels of each square of `cell` pixels, (rows, columns) of squares for each place in them.
+def cell_planes(
+    plane: NDArray[Any], cell: int, *, beyond: Literal["constant", "edge"] = "constant"
+) -> list[NDArray[Any]]:
+    """A plane cut into squares of `cell` x `cell` pixels: for each place in a square, that pixel of all.
 
-    What reduces over this list is some five times as fast as a reduction over axes of `cell`.
+    A plane that does not divide is filled up with zeros, or ("edge") with its last row and column. To
+    reduce over this list is some five times as fast as over axes of `cell`.
     """
+    height, width = plane.shape
+    plane = np.pad(plane, ((0, -height % cell), (0, -width % cell)), mode=beyond)
     return [plane[down::cell, across::cell] for down in range(cell) for across in range(cell)]
 
 
@@ -96,8 +101,7 @@ def _shading(signed: Plane) -> Plane:
     """Morphological opening with a square a third of the longer side, on cells of 1/64 of it."""
     height, width = signed.shape
     cell = -(-max(height, width) // 64)
-    padded = np.pad(signed, ((0, -height % cell), (0, -width % cell)), mode="edge")
-    cells: Plane = np.minimum.reduce(pooled(padded, cell))
+    cells: Plane = np.minimum.reduce(cell_planes(signed, cell, beyond="edge"))
     radius = max(1, max(cells.shape) // 6)
     opened = _dilated(-_dilated(-cells, radius), radius)
     smooth = Image.fromarray(np.ascontiguousarray(opened)).resize((width, height), Image.Resampling.BILINEAR)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +10,7 @@ from PIL import Image
 
 from tritonzoo.runtime.components import Component, connected_components
 from tritonzoo.runtime.errors import InvalidInput
-from tritonzoo.runtime.ink import Mask, Plane, ink_of, paper_colour, pooled
+from tritonzoo.runtime.ink import Mask, Plane, cell_planes, ink_of, paper_colour
 
 SIDE = 128  # pixels, the square that comes out
 LETTER_SIDE = 96  # pixels, the letter's longer side in it
@@ -124,20 +123,14 @@ def _letter_mask(ink: Plane, full: float) -> Mask:
     mask = ink > FAINT * full
     cell = -(-max(ink.shape) // (WORK_SIDE // 2))  # labelled at half size: quicker, and joins broken strokes
     labels, parts = connected_components(
-        np.logical_or.reduce(_cells(mask, cell)), np.add.reduce(_cells(ink * mask, cell))
+        np.logical_or.reduce(cell_planes(mask, cell)), np.add.reduce(cell_planes(ink * mask, cell))
     )
-    strong = set(np.unique(labels[np.logical_or.reduce(_cells(ink > STRONG * full, cell))]).tolist())
+    strong = set(np.unique(labels[np.logical_or.reduce(cell_planes(ink > STRONG * full, cell))]).tolist())
     belonging = [
         part.label for part in _belonging([part for part in parts if part.label in strong], labels.shape)
     ]
     chosen = np.isin(labels, belonging).repeat(cell, axis=0).repeat(cell, axis=1)
     return chosen[: ink.shape[0], : ink.shape[1]] & mask
-
-
-def _cells(plane: NDArray[Any], cell: int) -> list[NDArray[Any]]:
-    """`pooled`, of a plane of any size: nothing is added beyond its edges."""
-    height, width = plane.shape
-    return pooled(np.pad(plane, ((0, -height % cell), (0, -width % cell))), cell)
 
 
 def _belonging(parts: list[Component], shape: tuple[int, ...]) -> list[Component]:

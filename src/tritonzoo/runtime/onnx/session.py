@@ -21,7 +21,7 @@ from tritonzoo.runtime.parameters import Parameters
 
 Provider = tuple[str, dict[str, str]]
 
-_CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+CPU_PROVIDER, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 # What ONNX Runtime would print of a failed run reaches the caller or the log as an exception anyway.
 _FATAL_SEVERITY = 4
 
@@ -59,7 +59,7 @@ def open_session(
     onnxruntime.set_default_logger_severity(_FATAL_SEVERITY)
     chosen = providers(config, parameters, instance_kind, device_id, log)
     options = session_options(config, parameters, threads)
-    graph = graph_with_mapped_weights(model_file) if chosen == [(_CPU, {})] else None
+    graph = graph_with_mapped_weights(model_file) if chosen == [(CPU_PROVIDER, {})] else None
     if graph is not None:
         options.add_session_config_entry(FOLDER_ENTRY, str(model_file.parent))
     try:
@@ -156,7 +156,7 @@ def providers(
             cuda_options.update(accelerator.get("parameters", {}))
         else:
             log.warning("execution accelerator '%s' is left out; this backend has cuda", accelerator["name"])
-    cpu: Provider = (_CPU, {})
+    cpu: Provider = (CPU_PROVIDER, {})
     if wanted == "cpu" or (wanted == "auto" and instance_kind == "CPU"):
         return [cpu]
     if _CUDA not in onnxruntime.get_available_providers():
